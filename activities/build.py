@@ -1,0 +1,79 @@
+"""The build stage: the environment, every source file compiled, and the linter where asked for."""
+
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.artifact_store import put_file
+from activities.environment import EnvironmentFailed, ensure_environment
+from activities.git import git
+from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
+from activities.workspace import checked_out, private_folder
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.run import StageRequest, StageVerdict
+
+# Files below these folders are often broken on purpose.
+_NOT_COMPILED = frozenset({"tests", "test", "testdata", "fixtures", "data", "templates", "docs"})
+
+_COMPILE = """
+import sys, tokenize
+for path in sys.stdin.read().split("\\0"):
+    if path:
+        try:
+            with tokenize.open(path) as file:
+                compile(file.read(), path, "exec", dont_inherit=True)
+        except (SyntaxError, UnicodeDecodeError, ValueError) as error:
+            print(f"{path}:{getattr(error, 'lineno', 0) or 0}: {error}")
+            sys.exit(1)
+"""
+
+
+@activity.defn
+async def build_environment(request: StageRequest) -> StageVerdict:
+    """Make the environment, compile the sources and lint them when `build.lint` is set."""
+    pipeline = request.pipeline
+    require_isolation(pipeline.sandbox == "required")
+    async with checked_out(request.workspace) as copy:
+        try:
+            environment = await ensure_environment(request.workspace, pipeline, copy)
+        except EnvironmentFailed as error:
+            logs = await _store(error.output)
+            return StageVerdict(state="failed", summary=str(error), artifacts=logs)
+        tracked = (await git(["ls-files", "-z", "--", "*.py"], cwd=copy)).decode().split("\0")
+        sources = [path for path in tracked if path and not _skipped(path)]
+        with private_folder() as folder:
+            (folder / "sources").write_text("\0".join(sources))
+            sandbox = Sandbox(workspace=copy, environment=environment, results=folder)
+            python = f"{inside(sandbox, environment)}/bin/python"
+            listing = inside(sandbox, folder / "sources")
+            script = f"import sys; sys.stdin = open({listing!r}, newline='')\n{_COMPILE}"
+            commands = [("compile", [python, "-I", "-c", script])]
+            if pipeline.build.lint:
+                commands.append(("ruff", [python, "-m", "ruff", "check", "--no-cache", "."]))
+            for name, command in commands:
+                done = await run_sandboxed(
+                    sandbox,
+                    command,
+                    output=folder / f"{name}.log",
+                    timeout=pipeline.build.timeout,
+                    subject=f"{name}: {len(sources)} files",
+                )
+                if done.code != 0:
+                    lines = done.tail().strip().splitlines() or [f"exit code {done.code}"]
+                    return StageVerdict(
+                        state="failed",
+                        summary=f"{name}: {lines[-1][:300]}",
+                        artifacts=await _store(done.output),
+                    )
+    linted = ", linted" if pipeline.build.lint else ""
+    return StageVerdict(
+        state="passed", summary=f"environment ready, {len(sources)} files compiled{linted}"
+    )
+
+
+def _skipped(path: str) -> bool:
+    return not _NOT_COMPILED.isdisjoint(Path(path).parts[:-1])
+
+
+async def _store(log: Path | None) -> tuple[ArtifactRef, ...]:
+    return (await put_file(log, "text/plain"),) if log and log.is_file() else ()

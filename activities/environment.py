@@ -1,0 +1,173 @@
+"""The environment of a repository's own code: any runner makes the same one, once."""
+
+import hashlib
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from temporalio.exceptions import ApplicationError
+
+from activities.file_lock import file_lock
+from activities.interpreter import find_interpreter
+from activities.process import Completed
+from activities.sandbox import Mount, Sandbox, inside, run_sandboxed
+from regreen.contracts.source import Workspace
+from regreen.errors import UsageError
+from regreen.pipeline_file import Pipeline
+from regreen.settings import load_settings
+from regreen.tools.locate import find
+
+_TEST_NAMES = ("dev", "test", "tests", "testing")
+# What Regreen itself needs inside: structured results, coverage, and a runner.
+_TOOLING = ("pytest>=7.4", "pytest-reportlog>=0.4", "coverage>=7.6")
+_RECIPE = 1
+
+
+class EnvironmentFailed(Exception):
+    """The environment could not be made; the message is one line, `output` the whole log."""
+
+    def __init__(self, message: str, output: Path | None = None) -> None:
+        super().__init__(message)
+        self.output = output
+
+
+async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Path) -> Path:
+    """The folder of the repository's virtual environment, made on this machine when needed.
+
+    `copy` is a checked-out copy of the workspace. The environment depends on the repository's
+    dependency files only, so that a heal does not change it. The project itself is installed
+    editable from the sandbox's `/workspace`.
+    Raises EnvironmentFailed, and a non-retryable ApplicationError `ToolMissing` without uv.
+    """
+    pyproject = copy / "pyproject.toml"
+    text = pyproject.read_text("utf-8") if pyproject.is_file() else None
+    try:
+        interpreter = await find_interpreter(pipeline, text)
+    except UsageError as error:
+        raise EnvironmentFailed(str(error)) from error
+    requirements = _requirements(copy, pipeline, tomllib.loads(text) if text else {})
+    recipe = [_RECIPE, str(interpreter), requirements, pipeline.build.model_dump(), _inputs(copy)]
+    key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
+    folder = load_settings().cache / "environments" / key
+    complete = folder / ".complete"
+    if complete.exists():
+        return folder
+    async with file_lock(folder.with_suffix(".lock"), "uv: environment"):
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            await _make(folder, copy, workspace, pipeline, interpreter, requirements)
+            complete.touch()
+    return folder
+
+
+def uv_cache(repository: str) -> Mount:
+    """uv's cache for one repository, so that none can poison what another installs."""
+    folder = load_settings().cache / "uv" / re.sub(r"[^\w.-]+", "-", repository)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Mount(folder, "/cache/uv", writable=True)
+
+
+async def _make(
+    folder: Path,
+    copy: Path,
+    workspace: Workspace,
+    pipeline: Pipeline,
+    interpreter: Path,
+    requirements: list[str],
+) -> None:
+    uv = find("uv")
+    if uv is None:
+        raise ApplicationError(
+            "uv not found, `regreen tools install`", type="ToolMissing", non_retryable=True
+        )
+    cache = uv_cache(workspace.source.repository)
+    prefix = interpreter.resolve().parent.parent
+    sandbox = Sandbox(
+        workspace=copy,
+        environment=folder,
+        environment_writable=True,
+        mounts=(Mount(uv, str(uv)), Mount(prefix, str(prefix)), cache),
+        network=pipeline.build.network,
+        variables={"UV_CACHE_DIR": cache.target, "UV_LINK_MODE": "copy", "UV_NO_CONFIG": "1"},
+    )
+    python = f"{inside(sandbox, folder)}/bin/python"
+    output = folder.with_suffix(".log")
+
+    async def run(arguments: list[str], subject: str) -> Completed:
+        done = await run_sandboxed(
+            sandbox,
+            [str(uv), *arguments],
+            output=output,
+            timeout=pipeline.build.timeout,
+            subject=subject,
+        )
+        if done.code != 0:
+            limit = f" (after {pipeline.build.timeout:g} s)" if done.timed_out else ""
+            raise EnvironmentFailed(f"{subject}: {_last_error(done.tail(4000))}{limit}", output)
+        return done
+
+    offline = [] if pipeline.build.network else ["--offline"]
+    await run(
+        ["venv", "--quiet", "--allow-existing", "--python", str(interpreter), *offline]
+        + [inside(sandbox, folder)],
+        "uv venv",
+    )
+    await run(
+        ["pip", "install", "--quiet", "--compile-bytecode", "--python", python, *offline]
+        + [*requirements, *_TOOLING],
+        "uv pip install",
+    )
+
+
+def _requirements(copy: Path, pipeline: Pipeline, pyproject: dict[str, Any]) -> list[str]:
+    build = pipeline.build
+    found: list[str] = []
+    files = build.requirements
+    if files is None:
+        files = tuple(sorted(path.name for path in copy.glob("requirements*.txt")))
+    for name in files:
+        found += ["-r", name]
+    project = pyproject.get("project", {})
+    available = project.get("optional-dependencies", {})
+    extras = build.extras
+    if extras is None:
+        extras = tuple(name for name in available if name in _TEST_NAMES)
+    suffix = f"[{','.join(extras)}]" if extras else ""
+    # A project without a build system is often not meant to be installed; its dependencies are.
+    installable = "build-system" in pyproject or (copy / "setup.py").is_file()
+    if installable:
+        found += ["-e", f".{suffix}"]
+    elif project:
+        found += ["-r", "pyproject.toml", *(f"--extra={name}" for name in extras)]
+    groups = build.groups
+    if groups is None:
+        groups = tuple(n for n in pyproject.get("dependency-groups", {}) if n in _TEST_NAMES)
+    found += [f"--group={name}" for name in groups]
+    if build.lint:
+        found.append("ruff")
+    return found
+
+
+def _inputs(copy: Path) -> dict[str, str]:
+    names = ["pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "constraints.txt"]
+    paths = [copy / name for name in names] + sorted(copy.glob("requirements*"))
+    paths += sorted((copy / "requirements").glob("*"))
+    return {
+        str(path.relative_to(copy)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def _last_error(output: str) -> str:
+    lines = [line.strip(" ×╰│▶─>├") for line in output.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("hint:")]
+    for line in lines:
+        if line.startswith("error:") or "No solution found" in line or "Error:" in line:
+            index = lines.index(line)
+            return " ".join(lines[index : index + 2])[:300]
+    return lines[-1][:300] if lines else "no output"

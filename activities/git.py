@@ -1,0 +1,57 @@
+"""Running git so that no configuration, hook or helper of the machine changes what it does."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from temporalio.exceptions import ApplicationError
+
+_ENVIRONMENT = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+_OPTIONS = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "protocol.ext.allow=never"),
+)
+
+
+async def git(
+    arguments: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    data: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run git and return its standard output. `data` is its standard input.
+
+    Raises ApplicationError `GitFailed` with git's last line.
+    """
+    # An index or folder named in the caller's environment would redirect every command.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        *_OPTIONS,
+        *arguments,
+        cwd=cwd,
+        env=inherited | _ENVIRONMENT | dict(env or {}),
+        stdin=asyncio.subprocess.DEVNULL if data is None else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await process.communicate(data)
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
+    if process.returncode != 0:
+        lines = err.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        raise ApplicationError(f"git {arguments[0]}: {lines[-1]}", type="GitFailed")
+    return out

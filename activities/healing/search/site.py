@@ -1,0 +1,267 @@
+"""What a template knows of the place it works on: statement, scope and how the tests fail."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from activities.healing.search.candidate import Replacement
+from activities.healing.search.source_text import Function, SourceText
+
+_ATOMS = (
+    ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.Constant, ast.List, ast.Dict, ast.Set,
+    ast.ListComp, ast.SetComp, ast.DictComp, ast.JoinedStr,
+)  # fmt: skip
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Idea:
+    """A template's outcome, before the line's suspicion is counted in."""
+
+    cost: float
+    description: str
+    replacements: tuple[Replacement, ...]
+    removes: bool = False
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the failures say, over all failing tests."""
+
+    exceptions: frozenset[str] = frozenset()
+    raises: frozenset[str] = frozenset()
+    """Exceptions that the tests expected and did not get."""
+    text: str = ""
+
+    def any(self, *names: str) -> bool:
+        """Whether one of these exceptions was seen."""
+        return not self.exceptions.isdisjoint(names)
+
+
+@dataclass(frozen=True)
+class ModuleNames:
+    """Names that a module's code can use, found once for each file."""
+
+    values: tuple[str, ...]
+    """Variables assigned at the top level."""
+    callables: tuple[str, ...]
+    """Functions and classes, defined here or imported by name."""
+    modules: tuple[str, ...]
+    attributes: Mapping[str, tuple[str, ...]]
+    """By class: what its methods store on `self`, and its class variables."""
+    methods: Mapping[str, tuple[str, ...]]
+    receivers: Mapping[str, tuple[str, ...]]
+    """By the text before the dot: the attributes used of it."""
+    used_attributes: tuple[str, ...]
+    strings: tuple[str, ...]
+    coroutines: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One statement under suspicion."""
+
+    source: SourceText
+    statement: ast.stmt
+    function: Function | None
+    module: ModuleNames
+    hints: Hints
+    locals: tuple[str, ...] = ()
+    """Parameters and variables of the function, those of this statement's neighbourhood first."""
+    parameters: tuple[str, ...] = ()
+    class_name: str = ""
+    donors: tuple[str, ...] = ()
+    """Expressions of the same function, as text."""
+    conditions: tuple[str, ...] = ()
+    """Conditions of the same function, as text."""
+    attributes: tuple[str, ...] = field(default=())
+    """What `self` has."""
+
+    def replaced(
+        self, node: ast.expr | ast.stmt, text: str, cost: float, *, removes: bool = False
+    ) -> Idea:
+        """Put a text in a node's place; parentheses are added where the place demands them."""
+        start, end = self.source.span(node)
+        placed = text
+        if isinstance(node, ast.expr) and not self._open(node) and not _is_atom(text):
+            placed = f"({text})"
+        old = self.source.text[start:end]
+        return Idea(cost, f"replaced `{shown(old)}` with `{shown(text)}`",
+                    (Replacement(start, end, placed),), removes)  # fmt: skip
+
+    def rewritten(
+        self, node: ast.expr | ast.stmt, replacements: Iterable[Replacement], cost: float
+    ) -> Idea:
+        """Change spans inside a node, described by the whole node before and after."""
+        start, end = self.source.span(node)
+        pieces, position = [], start
+        changes = tuple(sorted(replacements, key=lambda r: (r.start, r.end)))
+        for one in changes:
+            pieces += [self.source.text[position : one.start], one.text]
+            position = one.end
+        pieces.append(self.source.text[position:end])
+        old, new = shown(self.source.text[start:end]), shown("".join(pieces))
+        return Idea(cost, f"replaced `{old}` with `{new}`", changes)
+
+    def operand(self, node: ast.expr) -> str:
+        """A node's text, fit to stand beside any operator."""
+        text = self.source.segment(node)
+        return text if isinstance(node, _ATOMS) else f"({text})"
+
+    def expressions(self) -> Iterator[ast.expr]:
+        """The statement's own expressions, not those of statements inside it."""
+        waiting: list[ast.AST] = [self.statement]
+        while waiting:
+            node = waiting.pop(0)
+            if isinstance(node, ast.expr):
+                yield node
+            if isinstance(node, ast.JoinedStr):
+                continue  # before Python 3.12 what is inside has no true positions
+            for child in ast.iter_child_nodes(node):
+                if not isinstance(child, ast.stmt | ast.expr_context | ast.operator):
+                    waiting.append(child)
+
+    def parent(self, node: ast.AST) -> ast.AST:
+        """The node above."""
+        return self.source.parents[node]
+
+    def _open(self, node: ast.expr) -> bool:
+        parent = self.source.parents.get(node)
+        if isinstance(parent, ast.stmt | ast.keyword | ast.Slice | ast.Tuple | ast.List):
+            return True
+        if isinstance(parent, ast.Call):
+            return node in parent.args
+        return isinstance(parent, ast.Subscript) and node is parent.slice
+
+
+def _is_atom(text: str) -> bool:
+    try:
+        body = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        return False
+    return isinstance(body, _ATOMS) or (isinstance(body, ast.Tuple) and text.startswith("("))
+
+
+def shown(text: str, most: int = 70) -> str:
+    """Code on one line, shortened, for an explanation."""
+    line = _SPACE.sub(" ", text).strip()
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def module_names(source: SourceText) -> ModuleNames:
+    """Collect the names of a file."""
+    values: dict[str, None] = {}
+    callables: dict[str, None] = {}
+    modules: dict[str, None] = {}
+    attributes: dict[str, dict[str, None]] = {}
+    methods: dict[str, dict[str, None]] = {}
+    receivers: dict[str, dict[str, None]] = {}
+    used: dict[str, None] = {}
+    strings: dict[str, None] = {}
+    coroutines = set()
+    for node in source.tree.body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                callables[node.name] = None
+            case ast.ImportFrom():
+                callables |= {(alias.asname or alias.name): None for alias in node.names}
+            case ast.Import():
+                modules |= {(a.asname or a.name.partition(".")[0]): None for a in node.names}
+            case ast.Assign() | ast.AnnAssign():
+                values |= dict.fromkeys(stored_names(node))
+    for any_node in ast.walk(source.tree):
+        match any_node:
+            case ast.AsyncFunctionDef():
+                coroutines.add(any_node.name)
+            case ast.ClassDef():
+                own = attributes.setdefault(any_node.name, {})
+                for part in any_node.body:
+                    if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+                        is_property = any("property" in ast.dump(d) for d in part.decorator_list)
+                        target = own if is_property else methods.setdefault(any_node.name, {})
+                        target[part.name] = None
+                    elif isinstance(part, ast.Assign | ast.AnnAssign):
+                        own |= dict.fromkeys(stored_names(part))
+                for inner in ast.walk(any_node):
+                    if (
+                        _on_self(inner)
+                        and isinstance(inner, ast.Attribute)
+                        and isinstance(inner.ctx, ast.Store)
+                    ):
+                        own[inner.attr] = None
+            case ast.Attribute():
+                used[any_node.attr] = None
+                receivers.setdefault(ast.unparse(any_node.value), {})[any_node.attr] = None
+            case ast.Constant(value=str(text)) if 0 < len(text) <= 40 and "\n" not in text:
+                strings[text] = None
+    return ModuleNames(
+        tuple(values), tuple(callables), tuple(modules),
+        {name: tuple(found) for name, found in attributes.items()},
+        {name: tuple(found) for name, found in methods.items()},
+        {name: tuple(found) for name, found in receivers.items()},
+        tuple(used), tuple(strings), frozenset(coroutines),
+    )  # fmt: skip
+
+
+def stored_names(node: ast.AST) -> list[str]:
+    """Names that a node binds, in order."""
+    return [
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+    ]
+
+
+def _on_self(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    )
+
+
+def site_of(source: SourceText, statement: ast.stmt, module: ModuleNames, hints: Hints) -> Site:
+    """Gather what the templates need to know about one statement."""
+    function = source.function_of(statement)
+    if function is None:
+        return Site(source, statement, None, module, hints, locals=module.values)
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
+    parameters = tuple(one.arg for one in every)
+    class_name = next(
+        (above.name for above in source.ancestors(function) if isinstance(above, ast.ClassDef)), ""
+    )
+    names = [name for name in (*parameters, *stored_names(function)) if name not in {"self", "cls"}]
+    attributes = module.attributes.get(class_name, ()) if "self" in parameters else ()
+    donors: dict[str, None] = {}
+    conditions: dict[str, None] = {}
+    for node in _inside(function):
+        if isinstance(node, ast.Call | ast.Subscript | ast.BinOp | ast.Attribute):
+            text = source.segment(node)
+            if (
+                len(text) <= 60
+                and "\n" not in text
+                and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+            ):
+                donors[text] = None
+        test = getattr(node, "test", None)
+        if isinstance(test, ast.expr):
+            text = source.segment(test)
+            if len(text) <= 80 and "\n" not in text:
+                conditions[text] = None
+    return Site(
+        source, statement, function, module, hints,
+        locals=tuple(dict.fromkeys(names)),
+        parameters=tuple(name for name in parameters if name not in {"self", "cls"}),
+        class_name=class_name, donors=tuple(donors)[:40], conditions=tuple(conditions)[:20],
+        attributes=attributes,
+    )  # fmt: skip
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, ast.JoinedStr):
+            yield from _inside(child)

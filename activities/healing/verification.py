@@ -1,0 +1,134 @@
+"""Verifying a patch in a fresh workspace, cheapest check first, and making it smaller."""
+
+from collections.abc import Sequence
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.artifact_store import get_bytes, put_bytes
+from activities.environment import ensure_environment
+from activities.git import git
+from activities.healing.hunks import split_hunks
+from activities.pytest_run import run_pytest
+from activities.workspace import checked_out, private_folder
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.run import StageRequest
+from regreen.contracts.testing import TestReport, Verification
+from regreen.pipeline_file import TestSection
+
+_REPEATS = 5
+
+
+class VerificationRequest(StageRequest):
+    """A guarded patch on top of the request's workspace."""
+
+    patch: ArtifactRef
+    failing: tuple[str, ...]
+    """Tests that the patch must turn green."""
+    quarantined: tuple[str, ...] = ()
+    """Flaky tests whose failure does not count."""
+    collected_digest: str
+    """The original's collected tests: none may be lost or gained."""
+    earlier_stages: tuple[str, ...] = ()
+    """Test stages that are green and must stay so."""
+
+
+@activity.defn
+async def verify_patch(request: VerificationRequest) -> Verification:
+    """Run the failing tests, the whole suite, repeats, the collected set and earlier stages."""
+    found = await _check(request, request.patch, thorough=True)
+    if not found.verified:
+        return found
+    smaller = await _minimise(request)
+    if smaller is None:
+        return found
+    return await _check(request, smaller, thorough=True)
+
+
+async def _check(
+    request: VerificationRequest, patch: ArtifactRef, *, thorough: bool
+) -> Verification:
+    def refused(reason: str) -> Verification:
+        return Verification(verified=False, reason=reason, patch=patch)
+
+    stage, pipeline = request.stage, request.pipeline
+    section = pipeline.tests(stage)
+    assert section is not None
+    try:
+        async with checked_out(request.workspace.with_patch(patch)) as copy:
+            environment = await ensure_environment(request.workspace, pipeline, copy)
+            tree = (await git(["write-tree"], cwd=copy)).decode().strip()
+
+            async def run(
+                part: TestSection, subject: str, node_ids: Sequence[str] = ()
+            ) -> TestReport:
+                with private_folder() as results:
+                    return await run_pytest(
+                        copy,
+                        environment,
+                        results,
+                        part,
+                        subject=f"pytest {subject}",
+                        node_ids=node_ids,
+                        coverage=thorough and not node_ids,
+                        keep=thorough and not node_ids,
+                    )
+
+            healed = await run(section, f"{stage}: failing tests", request.failing)
+            if healed.outcome != "passed":
+                return refused(_red(healed, "tests still red"))
+            suite = await run(section, f"{stage}: whole suite")
+            quarantined = set(request.quarantined)
+            red = [f.node_id for f in suite.failures if f.node_id not in quarantined]
+            if red or suite.outcome in ("broken", "no_tests"):
+                return refused(_red(suite, "the rest of the suite is red"))
+            if suite.collected_digest != request.collected_digest:
+                return refused("the set of collected tests is not the original's")
+            if thorough:
+                for number in range(_REPEATS):
+                    again = await run(
+                        section, f"{stage}: repeat {number + 1} of {_REPEATS}", request.failing
+                    )
+                    if again.outcome != "passed":
+                        return refused(_red(again, "green once, red when repeated"))
+                for earlier in request.earlier_stages:
+                    other = pipeline.tests(earlier)
+                    if other is not None:
+                        before = await run(other, f"{earlier}: regression")
+                        if before.outcome != "passed":
+                            return refused(_red(before, f"breaks the {earlier} stage"))
+    except ApplicationError as error:
+        if error.type == "PatchRejected":
+            return refused(error.message)
+        raise
+    return Verification(
+        verified=True,
+        reason=f"{suite.passed} of {suite.total} green, healed tests green {_REPEATS + 1} times",
+        patch=patch,
+        tree=tree,
+        report=suite if thorough else None,
+    )
+
+
+def _red(report: TestReport, what: str) -> str:
+    if not report.failures:
+        return f"{what}: {report.detail}"
+    first = report.failures[0]
+    line = (first.message.strip().splitlines() or [first.exception])[0]
+    return f"{what}: {report.failed} failing, first {first.node_id}: {line[:200]}"
+
+
+async def _minimise(request: VerificationRequest) -> ArtifactRef | None:
+    """Drop every hunk without which the tests are green as well; None when all are needed."""
+    hunks = split_hunks(await get_bytes(request.patch))
+    kept = hunks
+    for hunk in hunks if len(hunks) > 1 else []:
+        fewer = [other for other in kept if other is not hunk]
+        if not fewer:
+            break
+        patch = await put_bytes(request.patch.name, b"".join(fewer), "text/x-diff")
+        if (await _check(request, patch, thorough=False)).verified:
+            kept = fewer
+    if kept is hunks:
+        return None
+    return await put_bytes(request.patch.name, b"".join(kept), "text/x-diff")

@@ -1,0 +1,27 @@
+"""Heartbeats while an activity waits for something that sends none itself."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from temporalio import activity
+
+_SECONDS = 1.0
+
+Result = TypeVar("Result")
+
+
+async def heartbeating(work: Coroutine[Any, Any, Result], subject: str) -> Result:
+    """Await `work`, with a heartbeat that names `subject` every second while in an activity.
+
+    A cancelled activity cancels `work`.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            if activity.in_activity():
+                activity.heartbeat({"subject": subject})
+            await asyncio.wait({task}, timeout=_SECONDS)
+        return task.result()
+    finally:
+        task.cancel()

@@ -1,0 +1,175 @@
+"""The load stage: k6 against the repository's own service, both in one sandbox."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from string import Template
+
+from pydantic import TypeAdapter, ValidationError
+from temporalio import activity
+
+from activities import load_service
+from activities.artifact_store import put_bytes, put_file
+from activities.environment import EnvironmentFailed, ensure_environment
+from activities.k6_summary import parse_summary
+from activities.k6_verdict import judge
+from activities.load_service import LoadOutcome, LoadPlan
+from activities.process import Completed, tail_of
+from activities.result_file import is_result, read_result
+from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
+from activities.workspace import checked_out, private_folder
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.run import StageRequest, StageVerdict
+from regreen.pipeline_file import LoadSection
+from regreen.tools.locate import find
+
+_ENTRY = ".regreen-load.js"
+_OUTPUT_CHARACTERS = 1 << 20
+
+# Explicit exports win over those of `export *`. Every percentile that a threshold names is added
+# to the summary, since k6 otherwise says that it was crossed but not by how much.
+_ENTRY_TEXT = Template("""\
+import * as script from $script;
+export * from $script;
+export default script.default;
+
+const usual = ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)'];
+const chosen = Object.assign({}, script.options);
+const named = JSON.stringify(chosen.thresholds || {}).match(/p\\([0-9.]+\\)/g) || [];
+chosen.summaryTrendStats = Array.from(
+  new Set([].concat(chosen.summaryTrendStats || usual, ['p(95)'], named))
+);
+export { chosen as options };
+
+export function handleSummary(data) {
+  let files = {};
+  try {
+    files = script.handleSummary ? script.handleSummary(data) : {};
+  } catch (error) {
+    console.error(error);
+  }
+  return Object.assign({}, files, { [$summary]: JSON.stringify(data) });
+}
+""")
+
+
+@activity.defn
+async def run_load_test(request: StageRequest) -> StageVerdict:
+    """Run the k6 script of `load.script`, beside the service of `load.service` when there is one.
+
+    Crossed thresholds, a dead target and a script without requests are failures.
+    """
+    section = request.pipeline.load
+    if section is None:
+        return StageVerdict(state="skipped", summary="no load test configured")
+    require_isolation(request.pipeline.sandbox == "required")
+    async with checked_out(request.workspace) as copy:
+        script = copy / section.script
+        if not script.is_file() or not script.resolve().is_relative_to(copy.resolve()):
+            return StageVerdict(
+                state="failed", summary=f"{section.script} not found at this commit"
+            )
+        k6 = find("k6")
+        if k6 is None:
+            return StageVerdict(
+                state="skipped",
+                summary="skipped: k6 not found, `regreen tools install`",
+                missing_tool="k6",
+            )
+        environment = None
+        if section.service is not None:
+            try:
+                environment = await ensure_environment(request.workspace, request.pipeline, copy)
+            except EnvironmentFailed as error:
+                return StageVerdict(state="failed", summary=f"environment of the service: {error}")
+        with private_folder() as folder:
+            return await _load(section, k6, copy, environment, folder)
+
+
+async def _load(
+    section: LoadSection, k6: Path, copy: Path, environment: Path | None, folder: Path
+) -> StageVerdict:
+    results = folder / "results"
+    results.mkdir()
+    launcher = Path(load_service.__file__).resolve()
+    sandbox = Sandbox(
+        workspace=copy,
+        environment=environment,
+        results=results,
+        mounts=(Mount(k6, str(k6)), Mount(launcher, str(launcher))),
+        variables={"K6_NO_USAGE_REPORT": "true"},
+    )
+    plan = _plan(section, sandbox, str(k6), copy, results)
+    # This interpreter's real path lies below its base prefix, which every sandbox shows.
+    python = str(Path(sys.executable).resolve())
+    waiting = 0.0 if section.service is None else section.service.timeout
+    done = await run_sandboxed(
+        sandbox,
+        [python, "-I", str(launcher), json.dumps(asdict(plan))],
+        output=folder / "k6-output.txt",
+        timeout=waiting + section.timeout + 2 * load_service.STOPPING_SECONDS,
+        subject="k6 load",
+    )
+    artifacts = await _artifacts(done.output, results)
+    outcome = _read_outcome(results / "outcome.json")
+    if outcome is None:
+        return StageVerdict(state="failed", summary=f"k6: {_no_outcome(done)}", artifacts=artifacts)
+    log = results / "service.log"
+    passed, summary = judge(
+        section,
+        outcome,
+        parse_summary(read_result(results / "summary.json")),
+        output=tail_of(done.output, _OUTPUT_CHARACTERS),
+        service_log=tail_of(log, 2000) if is_result(log) else "",
+    )
+    return StageVerdict(
+        state="passed" if passed else "failed", summary=summary, artifacts=artifacts
+    )
+
+
+def _plan(section: LoadSection, sandbox: Sandbox, k6: str, copy: Path, results: Path) -> LoadPlan:
+    script = PurePosixPath(inside(sandbox, copy)) / section.script
+    text = _ENTRY_TEXT.substitute(
+        script=json.dumps(f"./{script.name}"),
+        summary=json.dumps(inside(sandbox, results / "summary.json")),
+    )
+    variables = [f"--env={name}={value}" for name, value in section.environment.items()]
+    service = section.service
+    return LoadPlan(
+        # Without an address k6 serves no control interface, which could hold the service's port.
+        k6=[k6, "run", "--quiet", "--no-color", "--address=", *variables],
+        entry=str(script.parent / _ENTRY),
+        entry_text=text,
+        k6_timeout=section.timeout,
+        outcome=inside(sandbox, results / "outcome.json"),
+        service=[] if service is None else list(service.command),
+        service_log=inside(sandbox, results / "service.log"),
+        ready="" if service is None else service.ready,
+        ready_timeout=0.0 if service is None else service.timeout,
+    )
+
+
+def _read_outcome(path: Path) -> LoadOutcome | None:
+    data = read_result(path)
+    try:
+        return None if data is None else TypeAdapter(LoadOutcome).validate_json(data)
+    except ValidationError:
+        return None
+
+
+def _no_outcome(done: Completed) -> str:
+    if done.timed_out:
+        return f"did not end within {done.seconds:.0f} s"
+    lines = done.tail().strip().splitlines() or ["no output"]
+    return f"ended with code {done.code} without a result: {lines[-1][:300]}"
+
+
+async def _artifacts(output: Path, results: Path) -> tuple[ArtifactRef, ...]:
+    stored = [await put_file(output, "text/plain")]
+    summary = read_result(results / "summary.json")
+    if summary is not None:
+        stored.insert(0, await put_bytes("k6-summary.json", summary, "application/json"))
+    if is_result(results / "service.log"):
+        stored.append(await put_file(results / "service.log", "text/plain"))
+    return tuple(stored)

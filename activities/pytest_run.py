@@ -1,0 +1,243 @@
+"""Running pytest in the sandbox and reading its report log into a TestReport."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from activities.artifact_store import put_file
+from activities.process import Completed
+from activities.sandbox import Sandbox, inside, run_sandboxed
+from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
+from regreen.pipeline_file import TestSection
+
+_MAXIMUM_FAILURES = 50
+_COVERAGE_SETTINGS = (
+    "[run]\nbranch = true\nsource = .\nomit =\n  */tests/*\n  */test_*\n  setup.py\n"
+)
+# The repository's own options come first, so that these win: all tests run and say all they know.
+_OPTIONS = (
+    *("-q", "-rN", "--color=no", "--tb=auto", "--maxfail=0", "--continue-on-collection-errors"),
+    *("-p", "no:cacheprovider", "-p", "no:randomly"),
+)
+
+
+async def run_pytest(
+    copy: Path,
+    environment: Path,
+    results: Path,
+    section: TestSection,
+    *,
+    subject: str,
+    node_ids: Sequence[str] = (),
+    coverage: bool = False,
+    keep: bool = False,
+) -> TestReport:
+    """Run a stage's tests, or only `node_ids`, in a checked-out workspace.
+
+    `results` is an empty private folder. With `keep` the raw files go to the artifact store.
+    """
+    sandbox = test_sandbox(copy, environment, results)
+    python = f"{inside(sandbox, environment)}/bin/python"
+    log, data = results / "report.jsonl", results / "coverage.data"
+    settings = results / "coverage.ini"
+    settings.write_text(_COVERAGE_SETTINGS)
+    covered = ["-m", "coverage", "run", f"--rcfile={inside(sandbox, settings)}"]
+    covered.append(f"--data-file={inside(sandbox, data)}")
+    done = await run_sandboxed(
+        sandbox,
+        [
+            *(python, *(covered if coverage else ()), "-m", "pytest"),
+            *(*_OPTIONS, f"--report-log={inside(sandbox, log)}"),
+            *pytest_arguments(section, node_ids),
+        ],
+        output=results / "output.txt",
+        timeout=section.timeout,
+        subject=subject,
+    )
+    report = read_report(log, done, section.timeout)
+    percent = None
+    if coverage and _regular(data):
+        percent = await _coverage_report(sandbox, python, results, settings, data)
+    report = report.model_copy(update={"coverage_percent": percent})
+    if not keep:
+        return report
+    measured = results / "coverage.json"
+    return report.model_copy(
+        update={
+            "log": await put_file(log, "application/jsonl") if _regular(log) else None,
+            "output": await put_file(results / "output.txt", "text/plain"),
+            "coverage": await put_file(measured, "application/json")
+            if _regular(measured)
+            else None,
+        }
+    )
+
+
+def test_sandbox(copy: Path, environment: Path, results: Path) -> Sandbox:
+    """The sandbox in which tests run: no network, the repository importable."""
+    sandbox = Sandbox(workspace=copy, environment=environment, results=results)
+    roots = [copy / "src", copy] if (copy / "src").is_dir() else [copy]
+    path = ":".join(inside(sandbox, root) for root in roots)
+    return Sandbox(
+        workspace=copy,
+        environment=environment,
+        results=results,
+        variables={"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+    )
+
+
+def pytest_arguments(section: TestSection, node_ids: Sequence[str]) -> list[str]:
+    """What selects the tests: the given node ids, or the stage's arguments and paths."""
+    if node_ids:
+        return [*section.arguments, *node_ids]
+    return [*section.arguments, *section.paths]
+
+
+def read_report(log: Path, done: Completed, timeout: float) -> TestReport:
+    """Read pytest's report log (one JSON object a line, valid up to the point of a crash)."""
+    outcomes: dict[str, str] = {}
+    failures: dict[str, TestFailure] = {}
+    running: dict[str, str] = {}
+    finished = False
+    for record in _records(log):
+        kind, node_id = record.get("$report_type"), str(record.get("nodeid", ""))
+        if kind == "SessionFinish":
+            finished = True
+        elif kind == "CollectReport" and record.get("outcome") == "failed":
+            failures[node_id] = _failure(record, node_id or ".", "collect")
+        elif kind == "TestReport":
+            when, outcome = str(record["when"]), str(record["outcome"])
+            running[node_id] = when
+            if when == "teardown":
+                running.pop(node_id)
+            if outcome == "failed":
+                failures.setdefault(node_id, _failure(record, node_id, when))
+                outcomes[node_id] = "failed"
+            elif when == "call" or outcome == "skipped":
+                outcomes.setdefault(node_id, outcome)
+            else:
+                outcomes.setdefault(node_id, "") if when == "setup" else None
+    if not finished:
+        for node_id in list(running)[-1:]:
+            ended = f"after {timeout:g} s" if done.timed_out else f"with exit code {done.code}"
+            failures[node_id] = TestFailure(
+                node_id=node_id,
+                phase="call",
+                exception="Timeout" if done.timed_out else "Crash",
+                message=f"the test process ended {ended} while this test ran",
+                output=done.tail(),
+            )
+            outcomes[node_id] = "failed"
+    counts = list(outcomes.values())
+    collected = sorted(outcomes)
+    outcome, detail = _outcome(done, finished, failures, counts, timeout)
+    return TestReport(
+        outcome=outcome,
+        total=len(counts),
+        passed=counts.count("passed"),
+        failed=len(failures),
+        skipped=counts.count("skipped"),
+        failures=tuple(failures.values())[:_MAXIMUM_FAILURES],
+        collected_digest=hashlib.sha256("\n".join(collected).encode()).hexdigest(),
+        seconds=round(done.seconds, 3),
+        detail=detail,
+    )
+
+
+def _outcome(
+    done: Completed,
+    finished: bool,
+    failures: dict[str, TestFailure],
+    counts: list[str],
+    timeout: float,
+) -> tuple[TestOutcome, str]:
+    if failures:
+        return "failed", ""
+    if done.timed_out:
+        return "broken", f"pytest did not end within {timeout:g} s"
+    if done.code == 5 or (done.code == 0 and not counts):
+        return "no_tests", "no tests were collected"
+    if done.code == 0 and finished:
+        if "passed" not in counts:
+            return "no_tests", f"all {len(counts)} tests were skipped"
+        return "passed", ""
+    lines = done.tail().strip().splitlines() or ["no output"]
+    errors = [line for line in lines if "rror" in line]
+    return "broken", f"pytest ended with exit code {done.code}: {(errors or lines)[-1][:300]}"
+
+
+def _failure(record: dict[str, Any], node_id: str, phase: str) -> TestFailure:
+    details = record.get("longrepr")
+    message, frames = "", []
+    if isinstance(details, dict):
+        message = str((details.get("reprcrash") or {}).get("message", ""))
+        parts = [details.get("reprtraceback")]
+        parts += [link[0] for link in details.get("chain") or [] if link]
+        for traceback in parts:
+            for entry in (traceback or {}).get("reprentries", []):
+                place = (entry.get("data") or {}).get("reprfileloc") or {}
+                frame = _frame(str(place.get("path", "")), place.get("lineno"))
+                if frame is not None and frame not in frames:
+                    frames.append(frame)
+    elif details is not None:
+        message = str(details)
+    first = message.strip().splitlines()[0] if message.strip() else ""
+    name = first.partition(":")[0].rpartition(".")[2]
+    if phase == "collect":
+        # A collection error's text ends with the exception, as `E   NameError: ...`.
+        marked = [line[1:].strip() for line in message.splitlines() if line.startswith("E ")]
+        name = marked[-1].partition(":")[0].rpartition(".")[2] if marked else name
+        message = "\n".join(marked) or message
+    sections = [f"{title}\n{text}" for title, text in record.get("sections") or []]
+    return TestFailure(
+        node_id=node_id,
+        phase=phase,  # type: ignore[arg-type]
+        exception=name if name.isidentifier() else "",
+        message=message[:2000],
+        frames=tuple(frames),
+        output="\n".join(sections)[-2000:],
+    )
+
+
+def _frame(path: str, line: object) -> Frame | None:
+    path = path.removeprefix("/workspace/")
+    if not path or path.startswith(("/", "<", "..")) or not isinstance(line, int):
+        return None
+    return Frame(path=path, line=line)
+
+
+def _records(log: Path) -> list[dict[str, Any]]:
+    if not _regular(log):
+        return []
+    records = []
+    for line in log.read_text("utf-8", "replace").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            records.append(json.loads(line))
+    return records
+
+
+def _regular(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+async def _coverage_report(
+    sandbox: Sandbox, python: str, results: Path, settings: Path, data: Path
+) -> float | None:
+    measured = results / "coverage.json"
+    await run_sandboxed(
+        sandbox,
+        [
+            *(python, "-m", "coverage", "json", "--quiet", f"-o{inside(sandbox, measured)}"),
+            *(f"--rcfile={inside(sandbox, settings)}", f"--data-file={inside(sandbox, data)}"),
+        ],
+        output=results / "coverage.txt",
+        timeout=60,
+        subject="coverage",
+    )
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if _regular(measured):
+            return round(json.loads(measured.read_text())["totals"]["percent_covered"], 1)
+    return None

@@ -1,0 +1,240 @@
+"""Verifying a release folder offline: digests, signatures, bills of materials."""
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import stat
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.artifact_store import get_file
+from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, PUBLIC_KEY, refusal
+from activities.heartbeat import heartbeating
+from activities.release_folder import SUMS
+from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+from activities.workspace import private_folder
+from regreen.contracts.release import PublishedRelease, VerificationReport, VerificationRow
+from regreen.errors import UsageError
+from regreen.tools.locate import find
+
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+_DOCUMENT_BYTES = 64 << 20
+_SUMS_BYTES = 1 << 20
+
+_Digest = Literal["ok", "changed", "missing", "extra", "refused", "unlisted"]
+_Signature = Literal["ok", "bad", "absent", "unchecked", "none"]
+
+
+@activity.defn
+async def verify_published_release(request: PublishedRelease) -> VerificationReport:
+    """Verify the folder as it now lies where users fetch it.
+
+    Raises non-retryable ApplicationError `ReleaseInvalid` with the first thing that is wrong.
+    """
+    with private_folder() as folder:
+        key = None
+        if request.public_key is not None:
+            key = folder / PUBLIC_KEY
+            await get_file(request.public_key, key)
+        try:
+            check = asyncio.to_thread(verify_release, Path(request.directory), key)
+            report = await heartbeating(check, f"verify: {request.directory}")
+        except UsageError as error:
+            raise ApplicationError(str(error), type="ReleaseInvalid", non_retryable=True) from error
+    if not report.ok:
+        raise ApplicationError(
+            f"{request.directory}: {report.summary}", type="ReleaseInvalid", non_retryable=True
+        )
+    return report
+
+
+def verify_release(directory: Path, key: Path | None = None) -> VerificationReport:
+    """Verify a release folder without network and report on every file in it.
+
+    Every file must be listed in `SHA256SUMS` with its digest, every listed file must be there,
+    nothing may be a link, each bill of materials must have components, and in a signed folder
+    cosign must accept the bundle of every file and of `SHA256SUMS`. `key` is the public key to
+    trust; without it the folder's own is used, which shows that the folder is whole but not who
+    made it. Where cosign is missing a signed folder is not ok. A folder without any key or
+    signature can be ok, and `signed` is then false.
+    Raises UsageError when there is no such folder.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: no such folder; give the folder of a release")
+    entries = _entries(directory)
+    listed, problems = _listed(directory)
+    rows = [_digest_row(directory, path, listed[path], entries) for path in sorted(listed)]
+    rows += [
+        VerificationRow(path=path, digest="refused", signature="none", detail=why, ok=False)
+        for path, why in problems
+    ]
+    unlisted = (SUMS, f"{SUMS}{BUNDLE_SUFFIX}")
+    for path in sorted(entries - listed.keys()):
+        if path not in unlisted:
+            rows.append(_row(path, "extra", "is not listed in SHA256SUMS"))
+        elif not _regular(directory / path):
+            rows.append(_row(path, "refused", "is not a regular file"))
+        else:
+            rows.append(_row(path, "unlisted"))
+    signs = key is not None or any(
+        path == PUBLIC_KEY or path.endswith(BUNDLE_SUFFIX) for path in entries | listed.keys()
+    )
+    if signs:
+        rows = _signed_rows(directory, key, rows)
+    return _report(directory, rows, signs)
+
+
+def _signed_rows(
+    directory: Path, key: Path | None, rows: list[VerificationRow]
+) -> list[VerificationRow]:
+    with tempfile.TemporaryDirectory(prefix="regreen-verify-") as private:
+        own = directory / PUBLIC_KEY
+        trusted = key if key is not None else own if _regular(own) else None
+        copy = Path(private) / PUBLIC_KEY
+        if trusted is not None:
+            copy.write_bytes(trusted.read_bytes())
+        checked = []
+        for row in rows:
+            if row.path.endswith(BUNDLE_SUFFIX) or row.digest == "missing":
+                checked.append(row)
+            elif row.path == PUBLIC_KEY:
+                swapped = _regular(own) and trusted and own.read_bytes() != copy.read_bytes()
+                why = "is not the key to trust" if swapped else row.detail
+                checked.append(row.model_copy(update={"ok": row.ok and not swapped, "detail": why}))
+            elif row.digest in ("refused", "extra"):
+                checked.append(row)
+            else:
+                signature, why = _signature(directory, row.path, copy if trusted else None)
+                checked.append(
+                    row.model_copy(
+                        update={
+                            "signature": signature,
+                            "ok": row.ok and signature == "ok",
+                            "detail": "; ".join(part for part in (row.detail, why) if part),
+                        }
+                    )
+                )
+        return checked
+
+
+def _signature(directory: Path, path: str, key: Path | None) -> tuple[_Signature, str]:
+    bundle = directory / f"{path}{BUNDLE_SUFFIX}"
+    if not _regular(bundle):
+        return "absent", f"has no signature, {bundle.name} is missing"
+    if key is None:
+        return "unchecked", f"no {PUBLIC_KEY} to check the signature with"
+    cosign = find("cosign")
+    if cosign is None:
+        return "unchecked", f"signature not checked: {COSIGN_MISSING}"
+    problem = refusal(cosign, key, bundle, directory / path)
+    return ("ok", "") if problem is None else ("bad", f"signature refused: {problem}")
+
+
+def _digest_row(directory: Path, path: str, expected: str, entries: set[str]) -> VerificationRow:
+    if path not in entries:
+        return _row(path, "missing", "is listed in SHA256SUMS and not there")
+    if not _regular(directory / path):
+        return _row(path, "refused", "is not a regular file")
+    with (directory / path).open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        return _row(path, "changed", f"SHA-256 is {found[:12]}, listed is {expected[:12]}")
+    problem, note = _bill(directory / path)
+    if problem:
+        return VerificationRow(path=path, digest="ok", signature="none", detail=problem, ok=False)
+    return _row(path, "ok", note)
+
+
+def _bill(path: Path) -> tuple[str, str]:
+    """What is wrong with a bill of materials, or how much it lists; both empty for other files."""
+    if path.name.endswith(CYCLONEDX_SUFFIX):
+        key = "components"
+    elif path.name.endswith(SPDX_SUFFIX):
+        key = "packages"
+    else:
+        return "", ""
+    if path.stat().st_size > _DOCUMENT_BYTES:
+        return "bill of materials is too large to read", ""
+    try:
+        parts = json.loads(path.read_bytes())[key]
+        count = len(parts) if isinstance(parts, list) else 0
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return "bill of materials cannot be read", ""
+    return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")
+
+
+def _listed(directory: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Digest of each file that SHA256SUMS lists, and what is wrong with the list itself."""
+    sums = directory / SUMS
+    if not _regular(sums) or sums.stat().st_size > _SUMS_BYTES:
+        return {}, [(SUMS, "is missing, or not a regular file of at most 1 MiB")]
+    listed: dict[str, str] = {}
+    problems = []
+    for number, line in enumerate(sums.read_bytes().decode("utf-8", "replace").split("\n"), 1):
+        if not line:
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            problems.append((SUMS, f"line {number} is not a digest, two spaces and a path"))
+        elif not _inside(match[2]):
+            problems.append((match[2], f"line {number} of {SUMS} leads out of the folder"))
+        elif match[2] in listed:
+            problems.append((match[2], f"line {number} of {SUMS} lists it a second time"))
+        else:
+            listed[match[2]] = match[1]
+    return listed, problems
+
+
+def _inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    plain = path.isprintable() and "\\" not in path and path == "/".join(parts)
+    return plain and path not in (SUMS, f"{SUMS}{BUNDLE_SUFFIX}") and ".." not in parts
+
+
+def _entries(directory: Path) -> set[str]:
+    """Everything in the folder that is not itself a folder; links are not followed."""
+    found = set()
+    for base, folders, files in os.walk(directory, followlinks=False):
+        links = [name for name in folders if (Path(base) / name).is_symlink()]
+        for name in [*files, *links]:
+            found.add((Path(base) / name).relative_to(directory).as_posix())
+    return found
+
+
+def _regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _row(path: str, digest: _Digest, detail: str = "") -> VerificationRow:
+    ok = digest in ("ok", "unlisted")
+    return VerificationRow(path=path, digest=digest, signature="none", detail=detail, ok=ok)
+
+
+def _report(directory: Path, rows: list[VerificationRow], signs: bool) -> VerificationReport:
+    own = directory / PUBLIC_KEY
+    key = hashlib.sha256(own.read_bytes()).hexdigest() if _regular(own) else ""
+    bad = [row for row in rows if not row.ok]
+    if bad:
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"
+    elif signs:
+        summary = f"verified: {len(rows)} files, digests and signatures good"
+    else:
+        summary = f"verified: {len(rows)} files, digests good, nothing is signed"
+    return VerificationReport(
+        directory=str(directory),
+        ok=not bad,
+        signed=signs and not bad,
+        key=key,
+        summary=summary,
+        rows=tuple(rows),
+    )

@@ -1,0 +1,86 @@
+"""The source step: fetch a commit with the forge's credentials and pack it as an artifact."""
+
+from pathlib import Path
+
+from pydantic import Field
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.artifact_store import put_file
+from activities.git import git
+from activities.workspace import private_folder
+from regreen.contracts.base import Contract
+from regreen.contracts.run import SourceFetched
+from regreen.contracts.source import Source
+from regreen.errors import UsageError
+from regreen.pipeline_file import FILE_NAME, Pipeline, parse_pipeline
+
+
+class SourceRequest(Contract):
+    """The commit to fetch."""
+
+    repository: str
+    location: str
+    """A path or a clone URL."""
+    ref: str
+    commit: str = Field(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")
+
+
+@activity.defn
+async def fetch_source(request: SourceRequest) -> SourceFetched:
+    """Pack the commit, its history and the tags that lead to it as a git bundle.
+
+    Raises ApplicationError `SourceMissing` or `PipelineFileInvalid`, neither retryable.
+    """
+    activity.heartbeat(f"git: fetching {request.commit[:12]}")
+    with private_folder() as folder:
+        bare = folder / "fetched.git"
+        await git(["init", "--quiet", "--bare", str(bare)])
+        # By reference and not by commit, since most servers refuse unadvertised commits.
+        await git(
+            ["fetch", "--quiet", "--tags", request.location, "+refs/*:refs/fetched/*"], cwd=bare
+        )
+        try:
+            tree = await git(["rev-parse", "--verify", f"{request.commit}^{{tree}}"], cwd=bare)
+        except ApplicationError as error:
+            raise ApplicationError(
+                f"commit {request.commit[:12]} is not in {request.repository}",
+                type="SourceMissing",
+                non_retryable=True,
+            ) from error
+        try:
+            pipeline = await read_pipeline(bare, request.commit)
+        except UsageError as error:
+            raise ApplicationError(
+                str(error), type="PipelineFileInvalid", non_retryable=True
+            ) from error
+        await git(["update-ref", "refs/heads/source", request.commit], cwd=bare)
+        merged = await git(["tag", "--merged", request.commit], cwd=bare)
+        tags = [f"refs/tags/{tag}" for tag in merged.decode().split()]
+        packed = folder / "source.bundle"
+        await git(
+            ["-c", "pack.threads=1", "bundle", "create", "--quiet", str(packed)]
+            + ["refs/heads/source", *tags],
+            cwd=bare,
+        )
+        source = Source(
+            repository=request.repository,
+            location=request.location,
+            ref=request.ref,
+            commit=request.commit,
+            tree=tree.decode().strip(),
+            bundle=await put_file(packed, "application/x-git-bundle"),
+        )
+    return SourceFetched(source=source, pipeline=pipeline)
+
+
+async def read_pipeline(repository: Path, commit: str) -> Pipeline:
+    """The pipeline file of a commit in a repository on disk, or the defaults.
+
+    Raises UsageError as `parse_pipeline` does.
+    """
+    listed = await git(["ls-tree", "--name-only", commit, "--", FILE_NAME], cwd=repository)
+    if not listed.strip():
+        return Pipeline()
+    text = await git(["cat-file", "blob", f"{commit}:{FILE_NAME}"], cwd=repository)
+    return parse_pipeline(text.decode("utf-8", "replace"))

@@ -1,0 +1,1 @@
+"""A small web shop: prices, discounts, stock and checkout over HTTP."""

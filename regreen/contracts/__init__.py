@@ -1,0 +1,1 @@
+"""Contracts: the small, typed values that travel between workflows, activities and starters."""

@@ -1,0 +1,100 @@
+"""What healers, guard and verifier tell each other, and the record of an attempt."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.base import Contract
+
+HealerName = Literal["search", "openai"]
+
+AttemptVerdict = Literal[
+    "healed",  # verified: the failing tests pass and nothing else changed
+    "tests_red",  # the patch was run and tests still fail
+    "refused",  # the guard refused it before anything ran
+    "malformed",  # the reply could not be read as edits, nor could its one retry
+    "no_patch",  # the healer found nothing to propose
+    "error",  # the healer could not work: its service or its engine failed
+]
+
+
+class Edit(Contract):
+    """One replacement of a span of a file's text. Everything outside the span stays, to the byte.
+
+    `start` and `end` are byte offsets into the file as it lies on disk.
+    """
+
+    path: str
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    replacement: bytes
+
+
+class Refusal(Contract):
+    """One reason of the guard for refusing a patch."""
+
+    rule: str
+    """The rule's name, as `docs/guard.md` lists it."""
+    path: str
+    line: int
+    """1-based line in the patched file; 0 when the whole file is meant."""
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{self.rule} at {place}: {self.reason}"
+
+
+class Proposal(Contract):
+    """What one round of one healer came back with."""
+
+    patch: ArtifactRef | None
+    explanation: str
+    tokens: int = 0
+    cost_usd: float = 0.0
+    candidates: int = 0
+    """How many candidate patches were run to get here."""
+
+
+class GuardVerdict(Contract):
+    """What the guard says of a patch; no refusals means that it may be run."""
+
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Heal(Contract):
+    """A verified patch that turned a stage green."""
+
+    stage: str
+    healer: HealerName
+    explanation: str
+    patch: ArtifactRef
+    failing: tuple[str, ...]
+    """The tests that were red before and are green after."""
+    attempts: int
+    tokens: int
+    cost_usd: float
+
+
+class Attempt(Contract):
+    """The durable record of one attempt. Its number is never given twice in a stage."""
+
+    number: int
+    healer: HealerName
+    verdict: AttemptVerdict
+    reason: str
+    explanation: str = ""
+    patch: ArtifactRef | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+
+
+class HealBudget(Contract):
+    """Caps over all attempts of one stage."""
+
+    attempts: int = Field(default=8, ge=0, le=8)
+    tokens: int = 400_000
+    cost_usd: float = 5.0
+    seconds: float = 3600.0

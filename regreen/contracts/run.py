@@ -1,0 +1,119 @@
+"""A run: its request, its stages, its report. `regreen run --json` prints the report."""
+
+from typing import Literal
+
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.base import Contract
+from regreen.contracts.healing import Attempt
+from regreen.contracts.source import Source, Workspace
+from regreen.pipeline_file import Pipeline
+
+RunState = Literal[
+    "running", "waiting", "passed", "released", "failed", "rejected", "expired", "cancelled"
+]
+StageState = Literal["passed", "healed", "failed", "skipped", "cancelled"]
+
+
+class PipelineRequest(Contract):
+    """What starts a run. One commit of one repository has one run."""
+
+    repository: str
+    """`owner/name`."""
+    location: str
+    """A path that the publisher can read, or a clone URL."""
+    ref: str
+    commit: str
+    step_by_step: bool = False
+    """Run independent stages one after another; the benchmark's comparison."""
+
+
+class SourceFetched(Contract):
+    """The result of the source step."""
+
+    source: Source
+    pipeline: Pipeline
+    """The commit's `regreen.yaml`, or the defaults."""
+
+
+class StageRequest(Contract):
+    """What every stage's activity is given."""
+
+    stage: str
+    workspace: Workspace
+    pipeline: Pipeline
+
+
+class StageVerdict(Contract):
+    """What a stage's activity says. A failed gate is a verdict, not an error."""
+
+    state: Literal["passed", "failed", "skipped"]
+    summary: str
+    """One line for a person, with figures: `k6: p(95) 41 ms, 812 requests, 0.00 % failed`."""
+    artifacts: tuple[ArtifactRef, ...] = ()
+    missing_tool: str = ""
+    """The tool whose absence made the stage skip."""
+
+
+class StageReport(Contract):
+    """One stage of a run as the report shows it."""
+
+    name: str
+    state: StageState | None = None
+    """None while the stage has not ended."""
+    running: bool = False
+    seconds: float = 0.0
+    summary: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    artifacts: tuple[ArtifactRef, ...] = ()
+
+
+class PullRequest(Contract):
+    """The pull request that shows a run's heals to a person."""
+
+    branch: str
+    url: str
+    number: int
+    head: str
+    """Commit at the branch's head."""
+    tree: str
+    """Git's hash of the healed tree; an approval is bound to it."""
+
+
+class Release(Contract):
+    """A published release."""
+
+    version: str
+    directory: str
+    url: str | None = None
+    tag: str
+
+
+class RunReport(Contract):
+    """The whole of a run, at any moment."""
+
+    workflow_id: str
+    run_id: str
+    state: RunState
+    request: PipelineRequest
+    tree: str = ""
+    reason: str = ""
+    """Why the run ended as it did, or what it waits for, in one line."""
+    sandbox: str = ""
+    """`bubblewrap`, or `none: ` and the reason."""
+    stages: tuple[StageReport, ...] = ()
+    pull_request: PullRequest | None = None
+    release: Release | None = None
+
+
+class Review(Contract):
+    """A person's decision: the `review` signal. A person can type it into the Temporal UI."""
+
+    reviewer: str
+    decision: Literal["approve", "reject", "comment"]
+    comment: str = ""
+    source: str = "temporal-ui"
+    """Where it was given: command-line, webhook, temporal-ui."""
+    delivery_id: str = ""
+    """Reviews with the same delivery id count once."""
+    tree: str = ""
+    """Tree hash that was reviewed. When given, it must be the one that waits."""

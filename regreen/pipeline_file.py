@@ -1,0 +1,249 @@
+"""The schema of `regreen.yaml`, and reading it with errors that name line and way out.
+
+Every key is optional. A repository without the file gets the defaults below.
+"""
+
+import difflib
+import re
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from regreen.contracts.healing import HealBudget, HealerName
+from regreen.errors import UsageError
+
+FILE_NAME = "regreen.yaml"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def _parse_duration(value: object) -> object:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"{value!r} is not a duration such as 30s, 10m, 2h or 7d")
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_parse_duration),
+    Field(gt=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"},
+            ],
+            "description": "seconds, or a number with a unit: 30s, 10m, 2h, 7d",
+        }
+    ),
+]
+
+
+class Section(BaseModel):
+    """A part of the pipeline file. Unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BuildSection(Section):
+    """How the environment of the repository's own code is made."""
+
+    requirements: tuple[str, ...] | None = None
+    """Requirement files to install. Unset: every `requirements*.txt` at the root."""
+    extras: tuple[str, ...] | None = None
+    """Extras of the project to install. Unset: those of dev, test, tests, testing that exist."""
+    groups: tuple[str, ...] | None = None
+    """Dependency groups to install. Unset: those of dev, test, tests, testing that exist."""
+    lint: bool = False
+    """Run `ruff check` with the repository's configuration; a finding fails the build."""
+    network: bool = True
+    """Whether the build may use the network. Tests never may."""
+    timeout: Duration = 900.0
+
+
+class TestSection(Section):
+    """One stage of tests."""
+
+    __test__ = False
+
+    paths: tuple[str, ...] = ()
+    """Files or folders given to pytest; empty: pytest's own choice."""
+    arguments: tuple[str, ...] = ()
+    """More arguments for pytest, such as `-m "not slow"`."""
+    timeout: Duration = 600.0
+
+
+class ServiceSection(Section):
+    """A server that is started beside the load test, in the same sandbox."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    ready: str
+    """A loopback URL that answers with a status below 500 once the service is ready."""
+    timeout: Duration = 30.0
+
+
+class LoadSection(Section):
+    """The load test: a k6 script, and the service it loads."""
+
+    script: str
+    service: ServiceSection | None = None
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Variables given to the script (`__ENV`)."""
+    timeout: Duration = 600.0
+
+
+class SecuritySection(Section):
+    """The security gate: gitleaks over tree and history, bandit over the Python sources."""
+
+    paths: tuple[str, ...] | None = None
+    """Files or folders for bandit. Unset: the repository without its tests."""
+    severity: Literal["low", "medium", "high"] = "medium"
+    """bandit findings at this severity or above fail the stage."""
+    timeout: Duration = 600.0
+
+
+class PackageSection(Section):
+    """Wheel, sdist and the bill of materials of the installed tree."""
+
+    timeout: Duration = 600.0
+
+
+class ApprovalSection(Section):
+    """When a person must approve, and for how long the run waits."""
+
+    required: Literal["healed", "always", "never"] = "healed"
+    """`healed`: only when a heal changed the tree."""
+    reminder: Duration = 86400.0
+    """Time between reminders."""
+    expires: Duration = 7 * 86400.0
+    """After this long without a decision the run ends as `expired`."""
+
+
+class ReleaseSection(Section):
+    """A release: version from conventional commits, signed, tagged, in a release folder."""
+
+    tag_prefix: str = "v"
+    directory: str | None = None
+    """Absolute path under which release folders are made. Unset: in Regreen's state folder."""
+
+
+class HealSection(Section):
+    """Limits of the heal loop, for each test stage."""
+
+    budget: HealBudget = Field(default_factory=HealBudget)
+    search_seconds: Duration = 120.0
+    """How long one round of the search healer may look."""
+    seed: int = 0
+    """The search healer gives the same answer for the same seed."""
+    flaky: Literal["quarantine", "fail"] = "quarantine"
+    """What a test that passes when run again does to its stage."""
+    open_paths: dict[str, str] = Field(default_factory=dict)
+    """Glob patterns of protected paths that a heal may change, each with the reason why."""
+
+
+class Pipeline(Section):
+    """The whole of `regreen.yaml`."""
+
+    version: Literal[1] = 1
+    python: str | None = None
+    """A Python version such as `3.12`. Unset: the one that Regreen runs on."""
+    sandbox: Literal["required", "preferred"] = "preferred"
+    """`required`: fail where bubblewrap cannot isolate, instead of falling back."""
+    require: tuple[str, ...] = ()
+    """Stages or tools that must not be skipped: a missing tool becomes a failure."""
+    healers: tuple[HealerName, ...] = ("search", "openai")
+    """Healers in the order in which they are tried; empty: no healing."""
+    heal: HealSection = Field(default_factory=HealSection)
+    build: BuildSection = Field(default_factory=BuildSection)
+    unit: TestSection = Field(default_factory=TestSection)
+    integration: TestSection | None = None
+    e2e: TestSection | None = None
+    load: LoadSection | None = None
+    security: SecuritySection | None = Field(default_factory=SecuritySection)
+    package: PackageSection | None = Field(default_factory=PackageSection)
+    approval: ApprovalSection = Field(default_factory=ApprovalSection)
+    release: ReleaseSection | None = None
+
+    def tests(self, stage: str) -> TestSection | None:
+        """The section of a test stage; None when the repository does not have that stage."""
+        section = getattr(self, stage, None)
+        return section if isinstance(section, TestSection) else None
+
+
+def parse_pipeline(text: str, where: str = FILE_NAME) -> Pipeline:
+    """Read the text of a pipeline file.
+
+    Raises UsageError with one line that names file, line and, for an unknown key, the nearest
+    valid one.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise UsageError(f"{where}{line}: not valid YAML: {problem}") from error
+    if data is None:
+        return Pipeline()
+    if not isinstance(data, dict):
+        raise UsageError(f"{where}:1: expected keys such as `unit:`, found a {_kind(data)}")
+    try:
+        return Pipeline.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        location = first["loc"]
+        message = (
+            f"{where}:{_line_of(root, location)}: {_explain(first['type'], first['msg'], location)}"
+        )
+        raise UsageError(message) from error
+
+
+def _explain(kind: str, message: str, location: tuple[int | str, ...]) -> str:
+    dotted = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        return f"{dotted}: {message.removeprefix('Value error, ')}"
+    key = str(location[-1])
+    known = _known_keys(Pipeline, location[:-1])
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+    return f"unknown key `{dotted}`; {hint}"
+
+
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(str(part))
+        found = [] if field is None else _models_in(field.annotation)
+        if not found:
+            return []
+        model = found[0]
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]
+
+
+def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    line, node = key.start_mark.line + 1, value
+                    break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _kind(value: object) -> str:
+    return {list: "list", str: "text"}.get(type(value), type(value).__name__)

@@ -1,0 +1,50 @@
+"""Settings of Regreen's processes, from the environment with the prefix `REGREEN_`.
+
+Well-known variables keep their names: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _default_state() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "regreen"
+
+
+class Settings(BaseSettings):
+    """What a process needs to know. Secrets are read only by the roles that hold them."""
+
+    model_config = SettingsConfigDict(env_prefix="REGREEN_", env_ignore_empty=True, extra="ignore")
+
+    state: Path = Field(default_factory=_default_state)
+    """Folder for the server's database, artifacts, caches, local pull requests and releases."""
+    artifacts: str | None = None
+    """URL of the artifact store, such as `s3://bucket/prefix`. Unset: a folder in `state`."""
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY")
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_BASE_URL")
+    )
+    openai_model: str = Field(default="gpt-5", validation_alias=AliasChoices("OPENAI_MODEL"))
+    openai_timeout: float = 180.0
+    """Seconds to wait for one reply of the model."""
+
+    @property
+    def artifacts_url(self) -> str:
+        """URL of the artifact store."""
+        return self.artifacts or (self.state.resolve() / "artifacts").as_uri()
+
+    @property
+    def cache(self) -> Path:
+        """Folder whose loss costs only time."""
+        return self.state.resolve() / "cache"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment of this process."""
+    return Settings()

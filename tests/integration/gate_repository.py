@@ -1,0 +1,53 @@
+"""Small real repositories for the tests of the gates."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.source import SourceRequest, fetch_source
+from regreen.contracts.run import StageRequest
+from regreen.contracts.source import Workspace
+from regreen.pipeline_file import Pipeline
+
+Files = Mapping[str, str | bytes | Path | None]
+
+
+async def stage_request(
+    folder: Path, stage: str, pipeline: Pipeline, commits: Sequence[Files]
+) -> StageRequest:
+    """Make a repository with these commits and ask for a stage of its last one.
+
+    A commit is its changed files; a path makes a symbolic link, None deletes the file.
+    """
+    folder.mkdir(parents=True)
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    for number, files in enumerate(commits):
+        for name, content in files.items():
+            path = folder / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                path.symlink_to(content)
+            else:
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        _git(folder, "add", "--all", "--force")
+        _git(folder, "commit", "--quiet", "--allow-empty", "--message", f"feat: change {number}")
+    commit = _git(folder, "rev-parse", "HEAD")
+    fetch = SourceRequest(
+        repository="local/gates", location=str(folder), ref="refs/heads/main", commit=commit
+    )
+    fetched = await ActivityEnvironment().run(fetch_source, fetch)
+    workspace = Workspace(source=fetched.source)
+    return StageRequest(stage=stage, workspace=workspace, pipeline=pipeline)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,99 @@
+"""The package stage with the real uv and real build back ends."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from activities.artifact_store import get_bytes
+from activities.packaging import package_distribution
+from regreen.contracts.run import StageRequest, StageVerdict
+from regreen.pipeline_file import PackageSection, Pipeline
+from tests.integration.wheel_project import FILES, need, repository, workspace
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("uv", "bubblewrap")
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+
+
+async def _package(
+    folder: Path, files: dict[str, str], pipeline: Pipeline | None = None
+) -> StageVerdict:
+    source = await workspace(repository(folder, files))
+    request = StageRequest(stage="package", workspace=source, pipeline=pipeline or Pipeline())
+    return await package_distribution(request)
+
+
+async def test_wheel_and_sdist_are_built_and_the_same_again(tmp_path: Path) -> None:
+    first = await _package(tmp_path / "first", FILES)
+    again = await _package(tmp_path / "again", FILES)
+    assert first.state == "passed", first.summary
+    wheel, sdist = first.artifacts
+    assert (wheel.name, sdist.name) == (
+        "tiny_shop-0.2.0-py3-none-any.whl",
+        "tiny_shop-0.2.0.tar.gz",
+    )
+    with zipfile.ZipFile(io.BytesIO(await get_bytes(wheel))) as archive:
+        assert "tiny_shop/__init__.py" in archive.namelist()
+        assert archive.getinfo("tiny_shop/__init__.py").date_time == (2023, 11, 14, 22, 13, 20)
+    assert first.artifacts == again.artifacts
+
+
+async def test_repository_without_build_system_is_skipped(tmp_path: Path) -> None:
+    verdict = await _package(tmp_path / "plain", {"pyproject.toml": "[tool.ruff]\n"})
+    assert (verdict.state, verdict.summary) == (
+        "skipped",
+        "package: no pyproject.toml to build from",
+    )
+
+
+async def test_failing_back_end_fails_with_its_last_error(tmp_path: Path) -> None:
+    setup = "from setuptools import setup\nraise RuntimeError('the shop is on fire')\n"
+    verdict = await _package(tmp_path / "broken", {"setup.py": setup})
+    assert verdict.state == "failed"
+    assert "RuntimeError: the shop is on fire" in verdict.summary
+    assert verdict.artifacts[0].name == "build.log"
+
+
+async def test_wheel_whose_requirement_does_not_exist_fails_to_install(tmp_path: Path) -> None:
+    files = dict(FILES)
+    files["pyproject.toml"] = files["pyproject.toml"].replace("idna>=3", "idna>=9999")
+    verdict = await _package(tmp_path / "dangling", files)
+    assert verdict.state == "failed"
+    assert "install of the wheel" in verdict.summary
+    assert "idna" in verdict.summary
+
+
+async def test_invalid_toml_fails_in_one_line(tmp_path: Path) -> None:
+    verdict = await _package(tmp_path / "invalid", {"pyproject.toml": "[project\n"})
+    assert verdict.state == "failed"
+    assert verdict.summary.startswith("package: pyproject.toml: not valid TOML")
+    assert "\n" not in verdict.summary
+
+
+async def test_build_that_hangs_is_ended_and_fails(tmp_path: Path) -> None:
+    setup = "import time\ntime.sleep(3600)\n"
+    pipeline = Pipeline(package=PackageSection(timeout=8.0))
+    verdict = await _package(tmp_path / "slow", {"setup.py": setup}, pipeline)
+    assert verdict.state == "failed"
+    assert "not done after 8 s" in verdict.summary
+
+
+async def test_build_sees_neither_secrets_nor_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "not-" + "for-the-build")
+    keys = tmp_path / "state" / "keys"
+    keys.mkdir(parents=True)
+    (keys / "marker").write_text("private")
+    setup = (
+        "import os\nfrom pathlib import Path\nfrom setuptools import setup\n"
+        f"seen = Path({str(keys / 'marker')!r}).exists() or 'OPENAI_API_KEY' in os.environ\n"
+        "if seen:\n    raise RuntimeError('a secret is in reach')\n"
+        "setup(name='quiet', version='1.0', py_modules=[])\n"
+    )
+    verdict = await _package(tmp_path / "curious", {"setup.py": setup})
+    assert verdict.state == "passed", verdict.summary

@@ -1,0 +1,72 @@
+"""Bills of materials with the real syft, over a really installed wheel."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from activities import syft
+from activities.artifact_store import get_bytes, put_bytes
+from activities.packaging import package_distribution
+from activities.syft import write_bills_of_materials
+from regreen.contracts.release import BillOfMaterialsRequest
+from regreen.contracts.run import StageRequest
+from regreen.pipeline_file import Pipeline
+from tests.integration.wheel_project import FILES, need, repository, workspace
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("uv", "syft", "bubblewrap")
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+
+
+async def _request(tmp_path: Path) -> BillOfMaterialsRequest:
+    source, pipeline = await workspace(repository(tmp_path / "shop", FILES)), Pipeline()
+    built = await package_distribution(
+        StageRequest(stage="package", workspace=source, pipeline=pipeline)
+    )
+    assert built.state == "passed", built.summary
+    return BillOfMaterialsRequest(workspace=source, pipeline=pipeline, wheel=built.artifacts[0])
+
+
+async def test_both_formats_list_product_and_requirement_and_nothing_else(tmp_path: Path) -> None:
+    request = await _request(tmp_path)
+    verdict = await write_bills_of_materials(request)
+    assert verdict.state == "passed", verdict.summary
+    assert verdict.summary.startswith("syft: 2 components of tiny-shop 0.2.0")
+    cyclonedx, spdx = verdict.artifacts
+    assert cyclonedx.name == "tiny-shop-0.2.0.cdx.json"
+    assert spdx.name == "tiny-shop-0.2.0.spdx.json"
+    listed = json.loads(await get_bytes(cyclonedx))
+    assert listed["bomFormat"] == "CycloneDX"
+    assert {part["name"] for part in listed["components"]} == {"idna", "tiny-shop"}
+    packages = json.loads(await get_bytes(spdx))["packages"]
+    assert {"idna", "tiny-shop"} <= {part["name"] for part in packages}
+
+    again = await write_bills_of_materials(request)
+    assert again.artifacts == verdict.artifacts
+
+
+async def test_documents_name_no_folder_of_this_machine(tmp_path: Path) -> None:
+    verdict = await write_bills_of_materials(await _request(tmp_path))
+    for document in verdict.artifacts:
+        assert str(tmp_path).encode() not in await get_bytes(document)
+
+
+async def test_without_syft_it_is_skipped_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = await _request(tmp_path)
+    monkeypatch.setattr(syft, "find", lambda name: None)
+    verdict = await write_bills_of_materials(request)
+    assert (verdict.state, verdict.missing_tool) == ("skipped", "syft")
+    assert verdict.summary == "skipped: syft not found, `regreen tools install`"
+
+
+async def test_what_is_no_wheel_fails_to_install(tmp_path: Path) -> None:
+    request = await _request(tmp_path)
+    broken = await put_bytes(request.wheel.name, b"not a zip file")
+    verdict = await write_bills_of_materials(request.model_copy(update={"wheel": broken}))
+    assert verdict.state == "failed"
+    assert verdict.summary.startswith("syft: wheel does not install")

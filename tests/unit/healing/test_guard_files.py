@@ -1,0 +1,239 @@
+"""The guard's rules about paths, kinds and modes of files, sizes, and about policies that open."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from activities.healing.guard import MOST_FILES, MOST_LINES, guard
+from activities.healing.guard_change import ChangedFile, extent, line_after
+from activities.healing.guard_literals import expected_literals
+from activities.healing.guard_paths import is_test_path
+from activities.healing.guard_rules import FILE_RULES, PATH_RULES, RULES
+from regreen.contracts.testing import TestFailure
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "guard.md"
+
+PROTECTED = [
+    ("tests/test_prices.py", "test-file"),
+    ("shop/test_prices.py", "test-file"),
+    ("shop/prices_test.py", "test-file"),
+    ("Tests/Helpers.py", "test-file"),
+    ("conftest.py", "test-file"),
+    ("shop/__snapshots__/page.py", "snapshot-file"),
+    ("shop/golden/page.html", "snapshot-file"),
+    ("shop/page.approved.txt", "snapshot-file"),
+    ("pytest.ini", "test-configuration"),
+    ("pyproject.toml", "test-configuration"),
+    ("setup.cfg", "test-configuration"),
+    ("tox.ini", "test-configuration"),
+    ("noxfile.py", "test-configuration"),
+    ("Makefile", "test-configuration"),
+    ("Jenkinsfile", "ci-configuration"),
+    ("azure-pipelines.yml", "ci-configuration"),
+    ("regreen.yaml", "policy-file"),
+    ("docs/CODEOWNERS", "policy-file"),
+    ("requirements-dev.txt", "dependency-manifest"),
+    ("requirements/base.txt", "dependency-manifest"),
+    ("setup.py", "dependency-manifest"),
+    ("uv.lock", "lock-file"),
+    ("package-lock.json", "lock-file"),
+    (".github/workflows/test.yml", "dot-path"),
+    (".coveragerc", "dot-path"),
+    ("shop/.hidden/prices.py", "dot-path"),
+    (".env.production", "secret-file"),
+    ("certificates/server.pem", "secret-file"),
+    ("id_rsa", "secret-file"),
+    ("src/sitecustomize.py", "startup-hook"),
+    ("shop.pth", "startup-hook"),
+    ("bin/run.sh", "foreign-code"),
+    ("shop/fast.pyx", "foreign-code"),
+]
+ORDINARY = [
+    "shop/prices.py",
+    "shop/testing/server.py",
+    "shop/latest.py",
+    "shop/contest_rules.py",
+    "shop/fixtures.py",
+    "shop/tasks.py",
+    "shop/requirements/parser.py",
+    "shop/templates/cart.html",
+    "src/shop/keys.py",
+]
+ESCAPES = ["/etc/passwd", "../other.py", "a/../b.py", "./a.py", "a//b.py", "", "C:/a.py"]
+ESCAPES += ["a\\b.py", "a\nb.py", ".git/config", "a/.GIT/hooks/x", "~/a.py"]
+
+
+def rules(*changes: ChangedFile, opened: dict[str, str] | None = None) -> set[str]:
+    return {each.rule for each in guard(changes, open_paths=opened)}
+
+
+def changed(path: str) -> ChangedFile:
+    return ChangedFile(path, b"a = 1\n", b"a = 2\n")
+
+
+@pytest.mark.parametrize(("path", "rule"), PROTECTED)
+def test_protected_path(path: str, rule: str) -> None:
+    assert rules(changed(path)) == {rule}
+
+
+@pytest.mark.parametrize("path", ORDINARY)
+def test_ordinary_path(path: str) -> None:
+    assert rules(changed(path)) == set()
+
+
+@pytest.mark.parametrize("path", ESCAPES)
+def test_path_that_leaves_the_repository(path: str) -> None:
+    assert rules(changed(path), opened={"**": "everything is open"}) == {"path-escape"}
+
+
+def test_every_path_and_file_rule_is_tried() -> None:
+    here = {rule for _, rule in PROTECTED} | {"shadowing-module"}
+    assert here == set(PATH_RULES)
+    assert set(FILE_RULES) == {
+        *("path-escape", "symlink", "submodule", "file-mode"),
+        *("binary-file", "deleted-file", "patch-size"),
+    }
+
+
+def test_an_open_path_lifts_the_path_rule_and_no_other() -> None:
+    change = ChangedFile("tests/test_a.py", b"a = 1\n", b"import os\nos.system('a')\n")
+    opened = {"tests/**/*.py": "generated from the schema"}
+    assert rules(change) == {"test-file"}
+    assert rules(change, opened=opened) == {"process-use"}
+    assert rules(changed("tests/deep/er/test_a.py"), opened=opened) == set()
+
+
+def test_an_open_path_needs_a_reason_and_a_match() -> None:
+    change = changed("tests/deep/test_a.py")
+    assert rules(change, opened={"tests/**": " "}) == {"test-file"}
+    assert rules(change, opened={"tests/*.py": "only the first level"}) == {"test-file"}
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (ChangedFile("a", None, b"/etc", None, 0o120000), "symlink"),
+        (ChangedFile("a.py", b"b.py", b"a = 1\n", 0o120000, 0o100644), "symlink"),
+        (ChangedFile("vendored", b"", b"", 0o160000, 0o160000), "submodule"),
+        (ChangedFile("a.py", b"a\n", b"b\n", 0o100644, 0o100755), "file-mode"),
+        (ChangedFile("a.py", b"a\n", b"b\n", 0o100755, 0o100644), "file-mode"),
+        (ChangedFile("a.py", None, b"a = 1\n", None, 0o100755), "file-mode"),
+        (ChangedFile("a.py", None, b"a = 1\n", None, None), "file-mode"),
+        (ChangedFile("shop/logo.dat", b"a", b"a\0b"), "binary-file"),
+        (ChangedFile("shop/logo.dat", b"a", b"\xff\xfe"), "binary-file"),
+        (ChangedFile("shop/prices.py", b"a = 1\n", None, 0o100644, None), "deleted-file"),
+    ],
+)
+def test_kind_and_mode(change: ChangedFile, rule: str) -> None:
+    assert rules(change, opened={"**": "everything is open"}) == {rule}
+
+
+def test_an_executable_file_stays_executable() -> None:
+    change = ChangedFile("tool.py", b"a = 1\n", b"a = 2\n", 0o100755, 0o100755)
+    assert rules(change) == set()
+
+
+@pytest.mark.parametrize(
+    "path", ["json.py", "src/random.py", "pytest.py", "decimal/__init__.py", "coverage.py"]
+)
+def test_new_module_that_shadows(path: str) -> None:
+    added = ChangedFile(path, None, b"a = 1\n", None)
+    assert rules(added) == {"shadowing-module"}
+    assert rules(changed(path)) == set()
+
+
+def test_a_nested_module_may_share_a_name() -> None:
+    assert rules(ChangedFile("shop/json.py", None, b"a = 1\n", None)) == set()
+
+
+def test_script_without_suffix_is_read_by_its_first_line() -> None:
+    shell = ChangedFile("bin/run", b"#!/bin/sh\na\n", b"#!/bin/sh\nb\n")
+    python = ChangedFile("bin/run", b"#!/usr/bin/python3\n", b"#!/usr/bin/python3\nexit()\n")
+    disguised = ChangedFile("bin/run", b"#!/usr/bin/python3\na = 1\n", b"\nexit()\n")
+    assert rules(shell) == {"foreign-code"}
+    assert rules(python) == {"process-exit"}
+    assert rules(disguised) == {"process-exit", "lost-comment"}
+
+
+def test_too_many_files() -> None:
+    many = [changed(f"shop/a{number}.py") for number in range(MOST_FILES + 1)]
+    assert rules(*many) == {"patch-size"}
+    assert rules(*many[:-1]) == set()
+
+
+def test_too_many_lines_and_bytes() -> None:
+    after = b"".join(b"a%d = 1\n" % number for number in range(MOST_LINES))
+    assert rules(ChangedFile("shop/a.py", b"", after)) == set()
+    assert rules(ChangedFile("shop/a.py", b"", after + b"b = 1\n")) == {"patch-size"}
+    assert rules(ChangedFile("shop/a.py", b"", b"a = '%s'\n" % (b"x" * 60_000))) == {"patch-size"}
+
+
+def test_extent_counts_removed_and_added_lines_and_sees_line_endings() -> None:
+    assert extent(b"a\nb\nc\n", b"a\nB\nc\nd\n").lines == 3
+    assert extent(b"a\n", b"a\n").lines == 0
+    assert extent(b"a\nb\n", b"a\r\nb\r\n").lines == 1
+
+
+def test_line_after_follows_a_moved_line() -> None:
+    assert line_after(["a", "b", "c"], ["x", "a", "c"], 3) == 3
+    assert line_after(["a", "b"], [], 1) == 0
+
+
+def test_refusal_names_rule_file_and_line() -> None:
+    change = ChangedFile("shop/a.py", b"a = 1\n\nb = 2\n", b"a = 1\n\nexit()\n")
+    (refusal,) = guard([change])
+    assert str(refusal) == "process-exit at shop/a.py:3: new call of exit()"
+
+
+def test_lost_assertion_points_at_its_place() -> None:
+    before = b"def f(x):\n    assert x\n    return x\n"
+    (refusal,) = guard([ChangedFile("a.py", before, b"def f(x):\n    return x\n")])
+    assert (refusal.rule, refusal.line) == ("removed-assertion", 2)
+
+
+@pytest.mark.parametrize(
+    "content", [b"# coding: nonsense\n", b"a = '\xff'\n", b"(" * 100_000, b"f(\n", b"a = 1\0\n"]
+)
+def test_unreadable_python_is_refused_and_never_raises(content: bytes) -> None:
+    found = rules(ChangedFile("shop/a.py", b"a = 1\n", content))
+    assert found & {"syntax-error", "binary-file", "patch-size"}
+
+
+def test_python_in_another_encoding_is_read() -> None:
+    before = "# coding: latin-1\nname = 'Café'\n".encode("latin-1")
+    after = "# coding: latin-1\nname = 'Cafés'\n".encode("latin-1")
+    assert rules(ChangedFile("shop/a.py", before, after)) == set()
+
+
+def failure(message: str, exception: str = "AssertionError") -> TestFailure:
+    return TestFailure(
+        node_id="tests/test_a.py::test_a", phase="call", exception=exception, message=message
+    )
+
+
+def test_expected_literals() -> None:
+    message = (
+        "assert 90.0 == 85.50\n +  where 90.0 = price(100, 'SAVE15')\n"
+        "tests/test_a.py:17: AssertionError at 0x7f31"
+    )
+    assert expected_literals([failure(message)]) == ["85.5", "90", "SAVE15"]
+
+
+def test_expected_literals_leaves_out_what_proves_nothing() -> None:
+    message = "assert [-2, 0, 1, 10, 100, '', 'x', True, None] == [1.0, 0.5]"
+    assert expected_literals([failure(message)]) == []
+
+
+def test_only_assertions_have_expectations() -> None:
+    assert expected_literals([failure("invalid literal: 'abc'", "ValueError")]) == []
+
+
+def test_is_test_path() -> None:
+    assert is_test_path("tests/data/a.json")
+    assert not is_test_path("shop/prices.py")
+
+
+def test_the_document_lists_every_rule_and_no_other() -> None:
+    listed = re.findall(r"^\| `([a-z-]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(RULES)

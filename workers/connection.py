@@ -1,0 +1,47 @@
+"""Connecting to Temporal: the configured server, or the embedded one's address."""
+
+import os
+import socket
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig, ClientConfigProfile
+from temporalio.service import RPCError
+
+from regreen.errors import UnreachableError, UsageError
+
+
+def configured_address() -> str | None:
+    """The address in Temporal's environment configuration; None when no server is configured.
+
+    Raises UsageError when that configuration cannot be read.
+    """
+    try:
+        return ClientConfigProfile.load().address
+    except Exception as error:
+        raise UsageError(f"Temporal's environment configuration: {error}") from error
+
+
+async def connect(role: str, address: str | None = None) -> Client:
+    """Connect as `role` to `address`, or to the configured server.
+
+    Raises UnreachableError when nothing answers there.
+    """
+    identity = f"{role}@{socket.gethostname()}:{os.getpid()}"
+    if address is not None:
+        target, options = address, {}
+    else:
+        options = dict(ClientConfig.load_client_connect_config())
+        target = str(options.pop("target_host", "") or "localhost:7233")
+    try:
+        return await Client.connect(
+            target,
+            data_converter=pydantic_data_converter,
+            identity=identity,
+            **options,  # type: ignore[arg-type]
+        )
+    except (RuntimeError, RPCError) as error:
+        raise UnreachableError(
+            f"Temporal does not answer at {target}; start it, or unset TEMPORAL_ADDRESS to use the "
+            "embedded server"
+        ) from error

@@ -1,0 +1,106 @@
+"""Everything in one process tree: the development server and all four roles.
+
+One process at a time hosts a state folder. Others connect to its server, and one of them takes
+over when it ends; runs go on where they were.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from temporalio.client import Client
+
+from activities.workspace import sweep
+from regreen.errors import UnreachableError
+from regreen.settings import Settings
+from workers.connection import configured_address, connect
+from workers.development_server import DevelopmentServer, development_server
+from workers.role_process import role_process
+from workers.worker import make_worker
+
+_ATTACH_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A client, and where the web UI is."""
+
+    client: Client
+    ui: str | None
+    hosting: bool
+    """Whether this process runs the server and the workers."""
+
+
+@contextlib.asynccontextmanager
+async def temporal(settings: Settings, *, ui: bool = True) -> AsyncIterator[Connection]:
+    """Connect to the configured server; without one, host or join the embedded one.
+
+    Raises UnreachableError when neither can be had.
+    """
+    if configured_address() is not None:
+        yield Connection(await connect("starter"), os.environ.get("TEMPORAL_UI_URL"), False)
+        return
+    state = settings.state.resolve()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    deadline = asyncio.get_running_loop().time() + _ATTACH_SECONDS
+    while True:
+        lock = _try_lock(state / "server.lock")
+        if lock is not None:
+            with lock:
+                async with _host(state, settings, ui) as connection:
+                    yield connection
+            return
+        joined = await _join(state)
+        if joined is not None:
+            yield joined
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise UnreachableError(f"another process holds {state} but its server does not answer")
+        await asyncio.sleep(0.2)
+
+
+@contextlib.asynccontextmanager
+async def _host(state: Path, settings: Settings, ui: bool) -> AsyncIterator[Connection]:
+    sweep()
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(development_server(state / "temporal.db", ui=ui))
+        # The runner executes foreign code, so it is a process of its own that never saw a secret.
+        await stack.enter_async_context(role_process("runner", server.address, settings))
+        for role in ("publisher", "healer", "orchestrator"):
+            client = await connect(role, server.address)
+            await stack.enter_async_context(make_worker(client, role))
+        _announce(state, server)
+        yield Connection(await connect("starter", server.address), server.ui, True)
+
+
+async def _join(state: Path) -> Connection | None:
+    try:
+        known = json.loads((state / "server.json").read_text("utf-8"))
+        client = await connect("starter", str(known["address"]))
+        await client.count_workflows()
+    except (OSError, ValueError, KeyError, UnreachableError, RuntimeError):
+        return None
+    return Connection(client, known["ui"], False)
+
+
+def _announce(state: Path, server: DevelopmentServer) -> None:
+    text = json.dumps({"address": server.address, "ui": server.ui, "host_process": os.getpid()})
+    partial = state / "server.json.partial"
+    partial.write_text(text, "utf-8")
+    partial.replace(state / "server.json")
+
+
+def _try_lock(path: Path) -> IO[str] | None:
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

@@ -1,0 +1,95 @@
+"""A process that serves one role until it is told to stop."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+from activities.process import die_with_parent
+from activities.workspace import sweep
+from regreen.roles import Role
+from regreen.settings import Settings
+from workers.connection import connect
+from workers.development_server import end
+from workers.worker import make_worker
+
+# What a runner needs of its parent's environment; whatever is not named, secrets above all, is
+# not handed down.
+_INHERITED = (
+    "ALL_PROXY",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
+    "LC_ALL",
+    "NO_PROXY",
+    "PATH",
+    "PYTHONPATH",
+    "REGREEN_TOOLS",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
+    "UV_DEFAULT_INDEX",
+    "UV_FIND_LINKS",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+_RESTART_SECONDS = 1.0
+
+
+async def serve(role: Role, address: str | None = None) -> None:
+    """Serve a role until SIGTERM or SIGINT, then let running activities end or cancel them."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = await connect(role, address)
+    sweep()
+    async with make_worker(client, role):
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def role_process(role: Role, address: str, settings: Settings) -> AsyncIterator[None]:
+    """Run a role in a child process without this process's secrets; restart it when it dies."""
+    keeper = asyncio.create_task(_keep(role, address, settings))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+
+
+async def _keep(role: Role, address: str, settings: Settings) -> None:
+    while True:
+        child = await asyncio.create_subprocess_exec(
+            *die_with_parent(),
+            *(sys.executable, "-m", "regreen", "worker", "--role", role, "--address", address),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            env=_environment(settings),
+            start_new_session=True,
+        )
+        try:
+            await child.wait()
+            await asyncio.sleep(_RESTART_SECONDS)
+        finally:
+            await asyncio.shield(end(child, grace=15.0))
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    own = {"REGREEN_STATE": str(settings.state.resolve())}
+    if settings.artifacts is not None:
+        own["REGREEN_ARTIFACTS"] = settings.artifacts
+    return inherited | own

@@ -1,0 +1,39 @@
+"""One worker of one role."""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from regreen.roles import Role, task_queue
+from workers.registry import WORKFLOWS, activities_of
+
+# Not the workflows' own modules, so that what they must not touch stays restricted.
+_PASSED_THROUGH = ("activities", "regreen", "obstore", "openai", "packaging", "psutil", "yaml")
+
+# A programming error fails the run with its message. A non-determinism error is not among them: it
+# waits for a worker with the right code.
+_FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+_GRACE = timedelta(seconds=10)
+_MOST_ACTIVITIES = {"orchestrator": 1, "runner": 4, "healer": 8, "publisher": 8}
+
+
+def make_worker(client: Client, role: Role) -> Worker:
+    """A worker for the role's queue; run it with `async with` or `run()`."""
+    runner = SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
+    )
+    return Worker(
+        client,
+        task_queue=task_queue(role),
+        workflows=WORKFLOWS if role == "orchestrator" else [],
+        activities=activities_of(role),
+        workflow_runner=runner,
+        workflow_failure_exception_types=_FAILURES,
+        max_concurrent_activities=_MOST_ACTIVITIES[role],
+        graceful_shutdown_timeout=_GRACE,
+        max_heartbeat_throttle_interval=timedelta(seconds=2),
+        sticky_queue_schedule_to_start_timeout=timedelta(milliseconds=500),
+    )

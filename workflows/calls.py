@@ -1,0 +1,49 @@
+"""How workflows call activities: the role's queue, time-outs and retries in one place."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel
+
+    from regreen.roles import Role, task_queue
+
+Argument = TypeVar("Argument", bound=BaseModel)
+Result = TypeVar("Result")
+
+_HEARTBEAT = timedelta(seconds=10)
+_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+    maximum_attempts=20,
+)
+
+
+async def call(
+    role: Role,
+    activity: Callable[[Argument], Awaitable[Result]],
+    argument: Argument,
+    *,
+    summary: str,
+    timeout: float = 600.0,
+) -> Result:
+    """Run an activity on a role's queue and return its result.
+
+    `summary` names tool and subject for the timeline. `timeout` is in seconds, for one attempt.
+    Subprocesses are ended before a cancellation is passed on.
+    """
+    return await workflow.execute_activity(
+        activity,
+        argument,
+        task_queue=task_queue(role),
+        start_to_close_timeout=timedelta(seconds=timeout),
+        heartbeat_timeout=_HEARTBEAT,
+        retry_policy=_RETRY,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=summary,
+    )

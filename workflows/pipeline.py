@@ -1,0 +1,212 @@
+"""PipelineWorkflow: one run about one commit of one repository."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+from temporalio.exceptions import is_cancelled_exception as is_cancelled
+
+with workflow.unsafe.imports_passed_through():
+    from activities.isolation_report import IsolationQuestion, report_isolation
+    from activities.source import SourceRequest, fetch_source
+    from regreen.contracts.run import (
+        PipelineRequest,
+        Review,
+        RunReport,
+        RunState,
+        StageReport,
+    )
+    from regreen.contracts.source import Workspace
+    from regreen.roles import Role
+    from workflows.calls import call
+    from workflows.details import run_details
+    from workflows.line import Line
+    from workflows.search_attributes import show_state
+    from workflows.stage_table import STAGES, Stage
+
+_GOOD = ("passed", "healed", "skipped")
+
+
+@workflow.defn
+class PipelineWorkflow:
+    """Bring one commit from its source to a release, healing red tests on the way."""
+
+    @workflow.init
+    def __init__(self, request: PipelineRequest) -> None:
+        self._line = Line(workflow.info().workflow_id, request, show=self._show)
+        self._state: RunState = "running"
+        self._sandbox = ""
+        self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
+        self._started: dict[str, float] = {}
+        self._deliveries: set[str] = set()
+
+    @workflow.query(description="The whole of the run, as `regreen run --json` prints it.")
+    def report(self) -> RunReport:
+        info = workflow.info()
+        line = self._line
+        waiting = self._state == "running" and line.waiting_for
+        return RunReport(
+            workflow_id=info.workflow_id,
+            run_id=info.run_id,
+            state="waiting" if waiting else self._state,
+            request=line.request,
+            tree=self._tree(),
+            reason=line.waiting_for or line.reason,
+            sandbox=self._sandbox,
+            stages=tuple(self._stages.values()),
+            pull_request=line.pull_request,
+            release=line.release,
+        )
+
+    @workflow.signal(description="A person's decision: reviewer, decision (approve or reject).")
+    def review(self, review: Review) -> None:
+        if review.delivery_id and review.delivery_id in self._deliveries:
+            return
+        # What is approved before it can be seen is approved blindly; a rejection is always heard.
+        if not self._line.waiting_for and review.decision == "approve":
+            return
+        self._deliveries.add(review.delivery_id)
+        self._line.reviews.append(review)
+
+    @workflow.run
+    async def run(self, request: PipelineRequest) -> RunReport:
+        try:
+            await self._fetch()
+            await self._run_stages()
+            self._state = self._verdict()
+        except (Exception, asyncio.CancelledError) as error:
+            self._state = "cancelled" if is_cancelled(error) else "failed"
+            self._line.reason = _one_line(error)
+            self._close_stages()
+            if self._state == "cancelled":
+                self._show()
+                raise
+        self._show()
+        report = self.report()
+        if self._state in ("passed", "released"):
+            return report
+        kind = self._state.capitalize()
+        raise ApplicationError(
+            self._line.reason, report, type=f"Pipeline{kind}", non_retryable=True
+        )
+
+    async def _fetch(self) -> None:
+        request = self._line.request
+        fetched = await call(
+            "publisher",
+            fetch_source,
+            SourceRequest(
+                repository=request.repository,
+                location=request.location,
+                ref=request.ref,
+                commit=request.commit,
+            ),
+            summary=f"git fetch {request.ref} {request.commit[:12]}",
+        )
+        self._line.source = fetched.source
+        self._line.pipeline = fetched.pipeline
+        self._line.workspace = Workspace(source=fetched.source)
+        self._sandbox = await call(
+            "runner",
+            report_isolation,
+            IsolationQuestion(required=fetched.pipeline.sandbox == "required"),
+            summary="sandbox",
+            timeout=30,
+        )
+
+    async def _run_stages(self) -> None:
+        waiting = list(STAGES)
+        running: dict[asyncio.Task[StageReport], Stage] = {}
+        while True:
+            ready = [stage for stage in waiting if self._may_start(stage)]
+            if self._line.request.step_by_step:
+                ready = ready[:1] if not running else []
+            for stage in ready:
+                waiting.remove(stage)
+                running[asyncio.create_task(self._execute(stage))] = stage
+            if not running:
+                break
+            self._show()
+            try:
+                done, _ = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                for task in running:
+                    task.cancel()
+                await workflow.wait(running)
+                raise
+            for task in done:
+                stage = running.pop(task)
+                self._finish(stage, task.result())
+        failed = next((r for r in self._stages.values() if r.state == "failed"), None)
+        for stage in waiting:
+            reason = f"not reached: {failed.name} failed" if failed else "not reached"
+            self._finish(stage, StageReport(name=stage.name, state="skipped", summary=reason))
+
+    def _may_start(self, stage: Stage) -> bool:
+        return all(self._stages[name].state in _GOOD for name in stage.after)
+
+    async def _execute(self, stage: Stage) -> StageReport:
+        self._started[stage.name] = workflow.time()
+        self._stages[stage.name] = StageReport(name=stage.name, running=True)
+        try:
+            return await stage.execute(self._line)
+        except (ActivityError, ChildWorkflowError) as error:
+            if is_cancelled(error):
+                raise
+            return StageReport(name=stage.name, state="failed", summary=_one_line(error))
+
+    def _finish(self, stage: Stage, report: StageReport) -> None:
+        started = self._started.get(stage.name)
+        seconds = 0.0 if started is None else round(workflow.time() - started, 3)
+        self._stages[stage.name] = report.model_copy(update={"seconds": seconds})
+
+    def _close_stages(self) -> None:
+        cancelled = self._state == "cancelled"
+        for name, report in self._stages.items():
+            if report.state is None:
+                state = "cancelled" if cancelled and report.running else "skipped"
+                update = {"state": state, "running": False}
+                self._stages[name] = report.model_copy(update=update)
+
+    def _verdict(self) -> RunState:
+        if self._line.ended_as is not None:
+            return self._line.ended_as
+        failed = [report for report in self._stages.values() if report.state == "failed"]
+        if failed:
+            self._line.reason = f"{failed[0].name}: {failed[0].summary}"
+            return "failed"
+        return "released" if self._line.release else "passed"
+
+    def _tree(self) -> str:
+        line = self._line
+        if line.pull_request is not None:
+            return line.pull_request.tree
+        return line.source.tree if line.source else ""
+
+    def _show(self) -> None:
+        report = self.report()
+        current = [stage.name for stage in report.stages if stage.running and not stage.state]
+        last = [stage.name for stage in report.stages if stage.state and stage.state != "skipped"]
+        pull_request = report.pull_request
+        show_state(
+            report.state,
+            current[-1] if current else (last[-1] if last else "source"),
+            sum(len(stage.attempts) for stage in report.stages),
+            None if pull_request is None else f"#{pull_request.number}",
+        )
+        workflow.set_current_details(run_details(report))
+
+
+def _one_line(error: BaseException) -> str:
+    cause: BaseException = error
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
+        cause = cause.cause
+    text = cause.message if isinstance(cause, ApplicationError) else str(cause)
+    return (text.strip().splitlines() or [type(cause).__name__])[0]
+
+
+WORKFLOWS = [PipelineWorkflow]
+ACTIVITIES: dict[Role, list[object]] = {
+    "publisher": [fetch_source],
+    "runner": [report_isolation],
+}

@@ -1,0 +1,157 @@
+"""The approval stage: a durable wait for a person, with reminders and an expiry."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.audit import AuditEvent, record_audit_event
+    from activities.local_forge import comment_on_pull_request, decide_pull_request
+    from activities.versioning import plan_release
+    from regreen.contracts.pull_request import Comment, PullRequestDecision
+    from regreen.contracts.release import PlanRequest
+    from regreen.contracts.run import Review, StageReport
+    from regreen.roles import Role
+    from workflows.calls import call
+    from workflows.line import Line
+
+
+async def execute(line: Line) -> StageReport:
+    """Plan the release, then wait for the decision of a person where one is required."""
+    if line.pipeline.release is not None:
+        await _plan(line)
+    if not _required(line):
+        summary = f"not required (`approval.required: {line.pipeline.approval.required}`)"
+        return StageReport(name="approval", state="skipped", summary=summary)
+    line.waiting_for = _subject(line)
+    line.show()
+    review = await _wait(line)
+    line.waiting_for = ""
+    if review is None:
+        line.ended_as = "expired"
+        expires = timedelta(seconds=line.pipeline.approval.expires)
+        line.reason = f"no decision within {expires}"
+        return StageReport(name="approval", state="failed", summary=line.reason)
+    await _decided(line, review)
+    said = f": {review.comment}" if review.comment else ""
+    if review.decision == "reject":
+        line.ended_as = "rejected"
+        line.reason = f"rejected by {review.reviewer} ({review.source}){said}"
+        return StageReport(name="approval", state="failed", summary=line.reason)
+    summary = f"approved by {review.reviewer} ({review.source}){said}"
+    return StageReport(name="approval", state="passed", summary=summary)
+
+
+def _required(line: Line) -> bool:
+    required = line.pipeline.approval.required
+    return required == "always" or (required == "healed" and bool(line.heals))
+
+
+def _subject(line: Line) -> str:
+    pull_request = f" of #{line.pull_request.number}" if line.pull_request else ""
+    release = f" to release {line.plan.tag}" if line.plan else ""
+    return f"waiting for approval{pull_request}{release}"
+
+
+async def _plan(line: Line) -> None:
+    assert line.pipeline.release is not None
+    line.plan = await call(
+        "publisher",
+        plan_release,
+        PlanRequest(
+            workspace=line.tree,
+            settings=line.pipeline.release,
+            packages=tuple(line.packages),
+            heals=tuple(heal.explanation for heal in line.heals),
+        ),
+        summary="plan: version and notes from the commits",
+        timeout=120,
+    )
+
+
+async def _wait(line: Line) -> Review | None:
+    approval = line.pipeline.approval
+    deadline = workflow.time() + approval.expires
+    reminders = 0
+    while True:
+        left = deadline - workflow.time()
+        if left <= 0:
+            return None
+        try:
+            await workflow.wait_condition(
+                lambda: line.decision is not None,
+                timeout=timedelta(seconds=min(approval.reminder, left)),
+                timeout_summary=line.waiting_for,
+            )
+            return line.decision
+        except TimeoutError:
+            if deadline - workflow.time() > 0:
+                reminders += 1
+                await _remind(line, reminders)
+
+
+async def _remind(line: Line, number: int) -> None:
+    text = f"Reminder {number}: {line.waiting_for}. Run `regreen approve {line.workflow_id}`."
+    await _record(line, f"reminder-{number}", "regreen", "reminder", text)
+    if line.pull_request is not None:
+        await call(
+            "publisher",
+            comment_on_pull_request,
+            Comment(
+                pull_request=line.pull_request,
+                repository=line.request.repository,
+                key=f"reminder-{number}",
+                text=text,
+            ),
+            summary=f"reminder {number} on #{line.pull_request.number}",
+            timeout=60,
+        )
+
+
+async def _decided(line: Line, review: Review) -> None:
+    verb = "approved" if review.decision == "approve" else "rejected"
+    tree = line.pull_request.tree if line.pull_request else line.tree.source.tree
+    text = f"{verb} by {review.reviewer} ({review.source}), tree {tree[:12]}. {review.comment}"
+    await _record(line, "decision", review.reviewer, verb, text)
+    if line.pull_request is not None:
+        await call(
+            "publisher",
+            decide_pull_request,
+            PullRequestDecision(
+                pull_request=line.pull_request,
+                repository=line.request.repository,
+                state=verb,
+                text=text,
+                key="decision",
+            ),
+            summary=f"#{line.pull_request.number} {verb}",
+            timeout=60,
+        )
+
+
+async def _record(line: Line, key: str, actor: str, action: str, detail: str) -> None:
+    await call(
+        "publisher",
+        record_audit_event,
+        AuditEvent(
+            repository=line.request.repository,
+            commit=line.request.commit,
+            key=f"{workflow.info().run_id}/{key}",
+            time=workflow.now().isoformat(),
+            actor=actor,
+            action=action,
+            detail=detail,
+        ),
+        summary=f"audit: {action} by {actor}",
+        timeout=60,
+    )
+
+
+ACTIVITIES: dict[Role, list[object]] = {
+    "publisher": [
+        plan_release,
+        record_audit_event,
+        comment_on_pull_request,
+        decide_pull_request,
+    ]
+}

@@ -1,0 +1,40 @@
+"""The release stage: a child workflow that publishes once."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from regreen.contracts.release import ReleaseRequest
+    from regreen.contracts.run import StageReport
+    from regreen.roles import Role, task_queue
+    from workflows.line import Line
+    from workflows.release import ReleaseWorkflow
+
+
+async def execute(line: Line) -> StageReport:
+    """Release what was packaged and approved."""
+    settings = line.pipeline.release
+    if settings is None or line.plan is None:
+        return StageReport(name="release", state="skipped", summary="no release configured")
+    if not line.packages:
+        return StageReport(name="release", state="failed", summary="nothing was packaged")
+    line.release = await workflow.execute_child_workflow(
+        ReleaseWorkflow.run,
+        ReleaseRequest(
+            run=line.workflow_id,
+            workspace=line.tree,
+            plan=line.plan,
+            files=tuple(line.packages),
+            commit=line.pull_request.head if line.pull_request else line.request.commit,
+            settings=settings,
+            require=line.pipeline.require,
+            tagged_at=workflow.now().isoformat(),
+        ),
+        id=f"{line.workflow_id}/release",
+        task_queue=task_queue("orchestrator"),
+        static_summary=f"release {line.plan.tag}",
+    )
+    summary = f"{line.plan.tag} in {line.release.directory}"
+    return StageReport(name="release", state="passed", summary=summary)
+
+
+ACTIVITIES: dict[Role, list[object]] = {}

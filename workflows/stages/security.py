@@ -1,0 +1,29 @@
+"""The security stage: secrets and static analysis, side by side."""
+
+import asyncio
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.bandit import scan_python
+    from activities.gitleaks import scan_secrets
+    from regreen.contracts.run import StageReport
+    from regreen.roles import Role
+    from workflows.calls import call
+    from workflows.line import Line
+
+
+async def execute(line: Line) -> StageReport:
+    """Scan tree and history for secrets, and the Python sources for what bandit knows."""
+    section = line.pipeline.security
+    if section is None:
+        return StageReport(name="security", state="skipped", summary="switched off")
+    request, timeout = line.stage_request("security"), 2 * section.timeout + 60
+    verdicts = await asyncio.gather(
+        call("runner", scan_secrets, request, summary="gitleaks tree and history", timeout=timeout),
+        call("runner", scan_python, request, summary="bandit sources", timeout=timeout),
+    )
+    return line.judged("security", *verdicts)
+
+
+ACTIVITIES: dict[Role, list[object]] = {"runner": [scan_secrets, scan_python]}

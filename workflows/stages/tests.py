@@ -1,0 +1,70 @@
+"""The test stages: each a child workflow with its heal loop, then the pull request."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.local_forge import publish_pull_request
+    from regreen.contracts.pull_request import PullRequestContent
+    from regreen.contracts.run import StageReport
+    from regreen.contracts.test_stage import TestStageRequest, TestStageResult
+    from regreen.roles import Role, task_queue
+    from workflows.calls import call
+    from workflows.line import Line
+    from workflows.test_stage import TestStageWorkflow
+
+_BRANCH_TIME = "%Y%m%dT%H%M%SZ"
+
+
+async def execute(line: Line, stage: str) -> StageReport:
+    """Run one stage's tests and heal them; a heal goes into the workspace of all later stages."""
+    if line.pipeline.tests(stage) is None:
+        return StageReport(name=stage, state="skipped", summary=f"no {stage} tests configured")
+    result = await workflow.execute_child_workflow(
+        TestStageWorkflow.run,
+        TestStageRequest(
+            stage=stage,
+            workspace=line.tree,
+            pipeline=line.pipeline,
+            earlier_stages=tuple(line.green_tests),
+        ),
+        id=f"{line.workflow_id}/{stage}",
+        task_queue=task_queue("orchestrator"),
+        static_summary=f"{stage} tests, healed when red",
+    )
+    if result.heal is not None:
+        await _hand_over(line, result)
+    if result.state in ("passed", "healed"):
+        line.green_tests.append(stage)
+    return StageReport(
+        name=stage,
+        state=result.state,
+        summary=result.summary,
+        attempts=result.attempts,
+        artifacts=result.artifacts,
+    )
+
+
+async def _hand_over(line: Line, result: TestStageResult) -> None:
+    assert result.heal is not None and line.source is not None
+    line.workspace = line.tree.with_patch(result.heal.patch)
+    line.heals.append(result.heal)
+    now = workflow.now()
+    branch = f"auto-heal/{result.heal.stage}/{now.strftime(_BRANCH_TIME)}"
+    if line.pull_request is not None:
+        branch = line.pull_request.branch
+    line.pull_request = await call(
+        "publisher",
+        publish_pull_request,
+        PullRequestContent(
+            run=line.workflow_id,
+            source=line.source,
+            branch=branch,
+            opened_at=now.isoformat(),
+            heals=tuple(line.heals),
+        ),
+        summary=f"pull request from {branch}",
+        timeout=120,
+    )
+
+
+ACTIVITIES: dict[Role, list[object]] = {"publisher": [publish_pull_request]}

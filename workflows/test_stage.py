@@ -1,0 +1,181 @@
+"""TestStageWorkflow: one test stage, with its heal loop. All of its state is in its history."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.test_stage import TriageRequest, run_tests, triage_failures
+    from regreen.contracts.healing import Attempt, Heal
+    from regreen.contracts.test_stage import TestStageRequest, TestStageResult
+    from regreen.contracts.testing import TestReport, Triage
+    from regreen.roles import Role
+    from workflows.calls import call
+    from workflows.heal_attempt import Exhausted, HealRound, try_to_heal
+
+_INFRASTRUCTURE_RETRIES = 2
+_INFRASTRUCTURE_PAUSE = timedelta(seconds=5)
+
+
+@workflow.defn
+class TestStageWorkflow:
+    """Run a stage's tests; when they are red, heal them within the budget."""
+
+    __test__ = False
+
+    @workflow.init
+    def __init__(self, request: TestStageRequest) -> None:
+        self._request = request
+        self._attempts: list[Attempt] = []
+        self._now = "running the tests"
+
+    @workflow.query(description="The attempts so far, and how the stage ended once it has.")
+    def progress(self) -> TestStageResult:
+        return TestStageResult(summary=self._now, attempts=tuple(self._attempts))
+
+    @workflow.run
+    async def run(self, request: TestStageRequest) -> TestStageResult:
+        report = await self._run_tests()
+        if report.outcome == "passed":
+            return self._end("passed", _green(report), report)
+        if not report.failures:
+            return self._end("failed", report.detail, report)
+        self._tell(f"triage of {report.failed} failing")
+        triage = await self._triage(report)
+        for _ in range(_INFRASTRUCTURE_RETRIES):
+            if triage.kind != "infrastructure":
+                break
+            await workflow.sleep(_INFRASTRUCTURE_PAUSE, summary=f"waiting: {triage.reason}")
+            report = await self._run_tests()
+            if report.outcome == "passed":
+                return self._end("passed", _green(report), report)
+            triage = await self._triage(report)
+        if triage.kind == "infrastructure":
+            return self._end("failed", f"infrastructure: {triage.reason}", report)
+        if triage.kind == "flaky":
+            return self._flaky(report, triage)
+        return await self._heal(report, triage)
+
+    async def _run_tests(self) -> TestReport:
+        stage = self._request.stage
+        section = self._request.pipeline.tests(stage)
+        limit = (section.timeout if section else 0) + self._request.pipeline.build.timeout
+        return await call(
+            "runner", run_tests, self._request, summary=f"pytest {stage}", timeout=limit + 120
+        )
+
+    async def _triage(self, report: TestReport) -> Triage:
+        request = TriageRequest(
+            stage=self._request.stage,
+            workspace=self._request.workspace,
+            pipeline=self._request.pipeline,
+            report=report,
+        )
+        summary = f"triage {request.stage}: {report.failed} of {report.total} failing, run again"
+        return await call("runner", triage_failures, request, summary=summary, timeout=3600)
+
+    def _flaky(self, report: TestReport, triage: Triage) -> TestStageResult:
+        names = ", ".join(triage.flaky[:3])
+        if self._request.pipeline.heal.flaky == "fail":
+            return self._end("failed", f"flaky: {names} passed when run again", report)
+        summary = f"{report.passed} of {report.total} green; quarantined as flaky: {names}"
+        return self._end("passed", summary, report, flaky=triage.flaky)
+
+    async def _heal(self, report: TestReport, triage: Triage) -> TestStageResult:
+        budget = self._request.pipeline.heal.budget
+        started = workflow.time()
+        healers = list(self._request.pipeline.healers)
+        unavailable: list[str] = []
+        first = (report.failures[0].message.splitlines() or [""])[0][:160]
+        red = f"{report.failed} of {report.total} failing, first {triage.failing[0]}: {first}"
+        while healers and len(self._attempts) < budget.attempts:
+            spent = self._spent(started)
+            if spent:
+                unavailable.append(spent)
+                break
+            number = len(self._attempts) + 1
+            self._tell(f"heal attempt {number} of {budget.attempts} ({healers[0]})")
+            heal_round = HealRound(self._request, report, triage, tuple(self._attempts))
+            outcome = await try_to_heal(healers[0], number, heal_round)
+            if isinstance(outcome, Exhausted):
+                unavailable.append(f"{healers[0]}: {outcome.reason}")
+                healers.pop(0)
+                continue
+            attempt, patched = outcome
+            self._attempts.append(attempt)
+            if patched is not None:
+                return self._healed(attempt, patched, report, triage)
+            if attempt.verdict == "no_patch":
+                unavailable.append(f"{healers[0]}: {attempt.reason}")
+                healers.pop(0)
+        if not self._request.pipeline.healers:
+            unavailable.append("no healers configured")
+        why = "; ".join(unavailable) or f"all {budget.attempts} attempts used"
+        return self._end("failed", f"{red}. Not healed: {why}", report, flaky=triage.flaky)
+
+    def _healed(
+        self, attempt: Attempt, patched: TestReport, report: TestReport, triage: Triage
+    ) -> TestStageResult:
+        assert attempt.patch is not None
+        heal = Heal(
+            stage=self._request.stage,
+            healer=attempt.healer,
+            explanation=attempt.explanation,
+            patch=attempt.patch,
+            failing=triage.failing,
+            attempts=len(self._attempts),
+            tokens=sum(each.tokens for each in self._attempts),
+            cost_usd=sum(each.cost_usd for each in self._attempts),
+        )
+        summary = f"{report.failed} of {report.total} were failing; {attempt.explanation}"
+        return self._end("healed", summary, patched, heal=heal, flaky=triage.flaky)
+
+    def _spent(self, started: float) -> str:
+        budget = self._request.pipeline.heal.budget
+        if sum(each.tokens for each in self._attempts) >= budget.tokens:
+            return f"budget of {budget.tokens} tokens used"
+        if sum(each.cost_usd for each in self._attempts) >= budget.cost_usd:
+            return f"budget of {budget.cost_usd} USD used"
+        if workflow.time() - started >= budget.seconds:
+            return f"budget of {budget.seconds:g} seconds used"
+        return ""
+
+    def _end(
+        self,
+        state: str,
+        summary: str,
+        report: TestReport,
+        *,
+        heal: Heal | None = None,
+        flaky: tuple[str, ...] = (),
+    ) -> TestStageResult:
+        self._tell(f"{state}: {summary}")
+        kept = (report.log, report.output, report.coverage)
+        return TestStageResult(
+            state=state,  # type: ignore[arg-type]
+            summary=summary,
+            attempts=tuple(self._attempts),
+            heal=heal,
+            flaky=flaky,
+            artifacts=tuple(ref for ref in kept if ref is not None),
+        )
+
+    def _tell(self, now: str) -> None:
+        self._now = now
+        rows = [
+            f"| {each.number} | {each.healer} | {each.verdict} | {each.reason} |"
+            for each in self._attempts
+        ]
+        table = ["| attempt | healer | verdict | reason |", "|---|---|---|---|", *rows]
+        workflow.set_current_details("\n".join([f"**{now}**", "", *(table if rows else [])]))
+
+
+def _green(report: TestReport) -> str:
+    skipped = f", {report.skipped} skipped" if report.skipped else ""
+    covered = report.coverage_percent
+    coverage = "" if covered is None else f", coverage {covered:.1f} %"
+    return f"{report.passed} of {report.total} green{skipped}{coverage}"
+
+
+WORKFLOWS = [TestStageWorkflow]
+ACTIVITIES: dict[Role, list[object]] = {"runner": [run_tests, triage_failures]}
