@@ -120,7 +120,8 @@ def _problem(
     if findings is None:
         return f"the {name} scan left no readable report"
     if bool(findings) != (done.code == _FINDINGS):
-        return f"the {name} scan ended with code {done.code} and reported {counted(len(findings), 'finding')}"
+        reported = counted(len(findings), "finding")
+        return f"the {name} scan ended with code {done.code} and reported {reported}"
     return ""
 
 

@@ -24,4 +24,6 @@ async def heartbeating(work: Coroutine[Any, Any, Result], subject: str) -> Resul
             await asyncio.wait({task}, timeout=_SECONDS)
         return task.result()
     finally:
-        task.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

@@ -50,6 +50,8 @@ async def ask_model(request: ModelRequest) -> ModelReply:
     key = "" if settings.openai_api_key is None else settings.openai_api_key.get_secret_value()
     if not key.strip():
         raise _refused("ModelNotConfigured", "OPENAI_API_KEY is not set")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise _refused("ModelNotConfigured", "OPENAI_API_KEY holds characters that no key has")
     base_url = settings.openai_base_url
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         raise _refused("ModelNotConfigured", "OPENAI_BASE_URL is not an http or https address")

@@ -60,7 +60,10 @@ async def package_distribution(request: StageRequest) -> StageVerdict:
         if (uv := find("uv")) is None:
             return StageVerdict(state="skipped", summary=_UV_MISSING, missing_tool="uv")
         epoch = (await git(["show", "-s", "--format=%ct", "HEAD"], cwd=copy)).decode().strip()
-        with private_folder() as results:
+        with private_folder() as folder:
+            # The logs lie where the build cannot put something else in their place.
+            results = folder / "results"
+            results.mkdir()
             sandbox = uv_sandbox(
                 uv, interpreter, pipeline, request.workspace.source.repository, results, copy, epoch
             )
@@ -69,7 +72,7 @@ async def package_distribution(request: StageRequest) -> StageVerdict:
                 sandbox,
                 [str(uv), "build", "--no-progress", "--python", str(interpreter)]
                 + [*_offline(pipeline), "--out-dir", inside(sandbox, built), "."],
-                output=results / "build.log",
+                output=folder / "build.log",
                 timeout=_timeout(pipeline),
                 subject="uv build: sdist and wheel",
             )
@@ -79,8 +82,9 @@ async def package_distribution(request: StageRequest) -> StageVerdict:
                 sdist, wheel = _distributions(built)
             except UsageError as error:
                 return StageVerdict(state="failed", summary=f"package: {error}")
-            installed = results / "installed"
-            done = await install_wheel(sandbox, uv, interpreter, pipeline, wheel, installed)
+            done = await install_wheel(
+                sandbox, uv, interpreter, pipeline, wheel, results / "installed", folder
+            )
             if done.code != 0:
                 return await _failed("install of the wheel", done, _timeout(pipeline))
             files = (
@@ -128,14 +132,24 @@ def uv_sandbox(
 
 
 async def install_wheel(
-    sandbox: Sandbox, uv: Path, interpreter: Path, pipeline: Pipeline, wheel: Path, target: Path
+    sandbox: Sandbox,
+    uv: Path,
+    interpreter: Path,
+    pipeline: Pipeline,
+    wheel: Path,
+    target: Path,
+    logs: Path,
 ) -> Completed:
-    """Install a wheel and what it needs into the folder `target`; both lie in the results."""
+    """Install a wheel and what it needs into the folder `target`; both lie in the results.
+
+    What the installer adds of its own is left out, so that the same wheel gives the same tree.
+    """
     return await run_sandboxed(
         sandbox,
-        [str(uv), "pip", "install", "--no-progress", "--python", str(interpreter)]
-        + [*_offline(pipeline), "--target", inside(sandbox, target), inside(sandbox, wheel)],
-        output=target.with_suffix(".log"),
+        [str(uv), "pip", "install", "--no-progress", "--no-installer-metadata"]
+        + ["--python", str(interpreter), *_offline(pipeline)]
+        + ["--target", inside(sandbox, target), inside(sandbox, wheel)],
+        output=logs / "install.log",
         timeout=_timeout(pipeline),
         subject=f"uv pip install: {wheel.name}",
     )

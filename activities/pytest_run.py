@@ -116,10 +116,10 @@ def read_report(log: Path, done: Completed, timeout: float) -> TestReport:
             if outcome == "failed":
                 failures.setdefault(node_id, _failure(record, node_id, when))
                 outcomes[node_id] = "failed"
-            elif when == "call" or outcome == "skipped":
-                outcomes.setdefault(node_id, outcome)
+            elif outcomes.get(node_id) != "failed" and (when == "call" or outcome == "skipped"):
+                outcomes[node_id] = outcome
             else:
-                outcomes.setdefault(node_id, "") if when == "setup" else None
+                outcomes.setdefault(node_id, "")
     if not finished:
         for node_id in list(running)[-1:]:
             ended = f"after {timeout:g} s" if done.timed_out else f"with exit code {done.code}"
@@ -239,5 +239,5 @@ async def _coverage_report(
     )
     with contextlib.suppress(OSError, ValueError, KeyError):
         if _regular(measured):
-            return round(json.loads(measured.read_text())["totals"]["percent_covered"], 1)
+            return round(float(json.loads(measured.read_text())["totals"]["percent_covered"]), 1)
     return None

@@ -49,7 +49,7 @@ async def draft_release_folder(request: FolderRequest) -> FolderReceipt:
             path.chmod(0o644)
         await heartbeating(asyncio.to_thread(_flush, partial), "flush to disk")
         partial.rename(draft)
-    except PermissionError as error:
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise _refused(f"cannot write to {draft.parent}: {error.strerror}") from error
     return FolderReceipt(directory=str(draft), sums=sums, adopted=False)
 

@@ -163,8 +163,11 @@ def _bill(path: Path) -> tuple[str, str]:
         return "bill of materials is too large to read", ""
     try:
         parts = json.loads(path.read_bytes())[key]
-        count = len(parts) if isinstance(parts, list) else 0
-    except (ValueError, RecursionError, LookupError, TypeError):
+        # syft's SPDX has one package more: the folder that it looked at.
+        count = sum(
+            not str(part.get("SPDXID", "")).startswith("SPDXRef-DocumentRoot-") for part in parts
+        )
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return "bill of materials cannot be read", ""
     return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")
 

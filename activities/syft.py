@@ -51,26 +51,35 @@ async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerd
         interpreter = await find_interpreter(pipeline, None)
     except UsageError as error:
         return StageVerdict(state="failed", summary=f"syft: {error}")
-    with private_folder() as results:
+    with private_folder() as folder:
+        results = folder / "results"
+        results.mkdir()
         wheel, tree = results / request.wheel.name, results / "installed"
         await get_file(request.wheel, wheel)
         repository = request.workspace.source.repository
         sandbox = uv_sandbox(uv, interpreter, pipeline, repository, results)
-        done = await install_wheel(sandbox, uv, interpreter, pipeline, wheel, tree)
+        done = await install_wheel(sandbox, uv, interpreter, pipeline, wheel, tree, folder)
         if done.code != 0:
             log = await put_file(done.output, "text/plain")
             summary = f"syft: wheel does not install: {last_error(done.tail(8000))}"
             return StageVerdict(state="failed", summary=summary, artifacts=(log,))
-        return await _scanned(syft, tree, name, version, results)
+        return await _scanned(syft, tree, name, version, folder)
 
 
-async def _scanned(syft: Path, tree: Path, name: str, version: str, results: Path) -> StageVerdict:
+async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path) -> StageVerdict:
+    results = tree.parent
     isolated = isolation().kind == "bubblewrap"
     program = Mount(syft, "/tools/syft")
     sandbox = Sandbox(
         results=results,
         mounts=(program,),
-        variables={"SYFT_CHECK_FOR_APP_UPDATE": "false", "NO_COLOR": "1"},
+        variables={
+            "NO_COLOR": "1",
+            "SYFT_CHECK_FOR_APP_UPDATE": "false",
+            # Single files are not components, and launchers differ from machine to machine.
+            "SYFT_FILE_METADATA_SELECTION": "none",
+            "SYFT_RELATIONSHIPS_PACKAGE_FILE_OWNERSHIP": "false",
+        },
     )
     cyclonedx, spdx = results / "cyclonedx.json", results / "spdx.json"
     done = await run_sandboxed(
@@ -81,7 +90,7 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, results: Pat
         + ["--override-default-catalogers", "python-installed-package-cataloger"]
         + ["--output", f"cyclonedx-json={inside(sandbox, cyclonedx)}"]
         + ["--output", f"spdx-json={inside(sandbox, spdx)}"],
-        output=results / "syft.log",
+        output=folder / "syft.log",
         timeout=_SCAN_SECONDS,
         subject=f"syft: {name} {version}",
     )
@@ -124,12 +133,19 @@ def normalised_cyclonedx(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def normalised_spdx(document: dict[str, Any]) -> dict[str, Any]:
-    """An SPDX document whose bytes depend only on what it lists."""
-    listed = {key: value for key, value in document.items() if key != "documentNamespace"}
+    """An SPDX document of packages whose bytes depend only on what it lists."""
+    dropped = ("documentNamespace", "files")
+    listed = {key: value for key, value in document.items() if key not in dropped}
     listed["creationInfo"] = dict(document.get("creationInfo", {})) | {"created": _TIMESTAMP}
-    for key in ("packages", "files", "relationships"):
-        if key in document:
-            listed[key] = sorted(document[key], key=_text)
+    listed["packages"] = sorted(document.get("packages", []), key=_text)
+    listed["relationships"] = sorted(
+        (
+            relation
+            for relation in document.get("relationships", [])
+            if not str(relation.get("relatedSpdxElement")).startswith("SPDXRef-File-")
+        ),
+        key=_text,
+    )
     return listed | {"documentNamespace": f"urn:uuid:{_identifier(listed)}"}
 
 

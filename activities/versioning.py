@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file, put_bytes
 from activities.git import git
+from activities.heartbeat import heartbeating
 from activities.workspace import private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release import PlanRequest, ReleasePlan
@@ -64,6 +65,10 @@ async def plan_release(request: PlanRequest) -> ReleasePlan:
     the tree. Raises non-retryable ApplicationError `ReleasePlanInvalid` for a tag prefix that git
     does not take.
     """
+    return await heartbeating(_plan(request), "git: reading tags and commits")
+
+
+async def _plan(request: PlanRequest) -> ReleasePlan:
     source, prefix = request.workspace.source, request.settings.tag_prefix
     await _check_prefix(prefix)
     with private_folder() as folder:

@@ -246,4 +246,4 @@ def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
 
 
 def _kind(value: object) -> str:
-    return {list: "list", str: "text"}.get(type(value), type(value).__name__)
+    return {"list": "list", "str": "text"}.get(type(value).__name__, type(value).__name__)

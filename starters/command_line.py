@@ -1,0 +1,237 @@
+"""The command line `regreen`: its commands, options and help. What they do lies in its modules."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regreen.roles import ROLES
+from starters import look, run_command, services, setup, steer, verification
+from starters.console import complete, leave
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+    help="Turn red builds green again, durably.",
+    epilog=(
+        "Exit codes: 0 passed, released or waiting for a person; 1 the verdict is failed; "
+        "2 wrong usage or configuration; 3 Temporal or another service unreachable; "
+        "4 rejected, expired or cancelled."
+    ),
+)
+tools = typer.Typer(no_args_is_help=True, help="The programs that Regreen runs.")
+app.add_typer(tools, name="tools")
+
+State = Annotated[
+    Path | None,
+    typer.Option("--state", help="Folder for database, artifacts and caches.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Run = Annotated[str, typer.Argument(help="A run: its workflow id, its commit, or the start of it.")]
+
+
+def run_command_line() -> None:
+    """Parse the arguments, run the command, end with its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except typer.Abort:
+        code = 130
+    except Exception as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        code = 2
+    leave(code if isinstance(code, int) else 0)
+
+
+@app.command()
+def run(
+    repository: Annotated[Path, typer.Argument(help="A git repository on disk.")] = Path(),
+    ref: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "HEAD",
+    json: Json = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start, do not follow.")] = False,
+    state: State = None,
+) -> int:
+    """Start the pipeline of a commit, or join the run that it has, and follow it.
+
+    Ends when the run ends, or when it waits for a person: on a terminal it asks for the decision.
+
+    Examples: `regreen run` · `regreen run ../shop --ref main --json`
+    """
+    settings = run_command.use_state(state)
+    return complete(run_command.run(repository, ref, json=json, detach=detach, settings=settings))
+
+
+@app.command()
+def heal(
+    repository: Annotated[Path, typer.Argument(help="A git repository on disk.")] = Path(),
+    ref: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "HEAD",
+    apply: Annotated[bool, typer.Option("--apply", help="Put it in the working tree.")] = False,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """Only build, tests and heal loop; print the diff that turns the tests green.
+
+    Examples: `regreen heal` · `regreen heal ../shop --apply`
+    """
+    settings = run_command.use_state(state)
+    return complete(run_command.heal(repository, ref, apply=apply, json=json, settings=settings))
+
+
+@app.command()
+def up(state: State = None) -> int:
+    """Run server, web UI and all workers in the foreground; unfinished runs go on.
+
+    Example: `regreen up --state ./state`
+    """
+    return complete(services.up(run_command.use_state(state)))
+
+
+@app.command()
+def worker(
+    role: Annotated[str, typer.Option(help=f"One of: {', '.join(ROLES)}.")],
+    address: Annotated[str | None, typer.Option(help="Temporal's HOST:PORT.")] = None,
+    state: State = None,
+) -> int:
+    """Serve one role against a Temporal server, until SIGTERM.
+
+    Example: `TEMPORAL_ADDRESS=temporal:7233 regreen worker --role runner`
+    """
+    run_command.use_state(state)
+    return complete(services.worker(role, address))
+
+
+@app.command(name="list")
+def list_(
+    json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    state: State = None,
+) -> int:
+    """List runs, newest first.
+
+    Example: `regreen list --json`
+    """
+    return complete(look.list_runs(limit, json=json, settings=run_command.use_state(state)))
+
+
+@app.command()
+def status(run: Run, json: Json = False, state: State = None) -> int:
+    """Show where a run is.
+
+    Example: `regreen status 3f2a9c1`
+    """
+    return complete(look.status(run, json=json, settings=run_command.use_state(state)))
+
+
+@app.command()
+def show(run: Run, state: State = None) -> int:
+    """Tell the whole story of a run: stages, heal attempts with their diffs, pull request.
+
+    Example: `regreen show 3f2a9c1`
+    """
+    return complete(look.show(run, settings=run_command.use_state(state)))
+
+
+@app.command()
+def approve(
+    run: Run,
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    reviewer: Annotated[str | None, typer.Option(help="Who. Default: the user.")] = None,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """Approve what a run waits with, and follow it to its end.
+
+    Example: `regreen approve 3f2a9c1 --comment "read the diff"`
+    """
+    settings = run_command.use_state(state)
+    return complete(steer.decide(run, "approve", reviewer, comment, json=json, settings=settings))
+
+
+@app.command()
+def reject(
+    run: Run,
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    reviewer: Annotated[str | None, typer.Option(help="Who. Default: the user.")] = None,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """Reject what a run waits with; the run ends.
+
+    Example: `regreen reject 3f2a9c1 --comment "fixes the symptom only"`
+    """
+    settings = run_command.use_state(state)
+    return complete(steer.decide(run, "reject", reviewer, comment, json=json, settings=settings))
+
+
+@app.command()
+def cancel(run: Run, json: Json = False, state: State = None) -> int:
+    """Cancel a run; what it had begun is taken back.
+
+    Example: `regreen cancel 3f2a9c1`
+    """
+    return complete(steer.cancel(run, json=json, settings=run_command.use_state(state)))
+
+
+@app.command()
+def retry(run: Run, json: Json = False, state: State = None) -> int:
+    """Run a commit again whose run has ended.
+
+    Example: `regreen retry 3f2a9c1`
+    """
+    return complete(steer.retry(run, json=json, settings=run_command.use_state(state)))
+
+
+@app.command()
+def verify(
+    directory: Annotated[Path, typer.Argument(help="A release folder.")], json: Json = False
+) -> int:
+    """Verify a release folder offline: every digest, every signature, the bills of materials.
+
+    Example: `regreen verify dist/v1.2.0`
+    """
+    return complete(verification.verify(directory, json=json))
+
+
+@app.command()
+def schema() -> int:
+    """Print the JSON Schema of regreen.yaml, for editors.
+
+    Example: `regreen schema > regreen.schema.json`
+    """
+    return setup.schema()
+
+
+@app.command()
+def doctor(json: Json = False, state: State = None) -> int:
+    """Check tools, sandbox and connection, and say how to mend each.
+
+    Example: `regreen doctor`
+    """
+    return complete(setup.doctor(json=json, settings=run_command.use_state(state)))
+
+
+@tools.command()
+def install(
+    names: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+) -> int:
+    """Install the tools into Regreen's own folder, pinned and hash-checked.
+
+    Examples: `regreen tools install` · `regreen tools install cosign k6`
+    """
+    return setup.install_tools(names)
+
+
+@app.command()
+def demo(state: State = None) -> int:
+    """Heal, test, package, approve and release the example shop, from a checkout of Regreen.
+
+    Example: `regreen demo --state .demo/state`
+    """
+    from starters.demo import demo as run_demo
+
+    return complete(run_demo(state))

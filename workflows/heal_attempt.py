@@ -120,7 +120,12 @@ async def _ask(number: int, heal_round: HealRound) -> _Proposed:
     prompt = await call(
         "runner",
         write_model_prompt,
-        PromptRequest(**base, report=heal_round.report, earlier=heal_round.earlier),
+        PromptRequest(
+            **base,
+            report=heal_round.report,
+            failing=heal_round.triage.failing,
+            earlier=heal_round.earlier,
+        ),
         summary=f"prompt {request.stage}: attempt {number}",
     )
     tokens, cost, previous = 0, 0.0, None
@@ -140,13 +145,14 @@ async def _ask(number: int, heal_round: HealRound) -> _Proposed:
             ReplyRequest(
                 **base,
                 text=reply.text,
+                malformed=reply.malformed,
                 name=f"{request.stage}-attempt-{number}.patch",
             ),
             summary=f"edits {request.stage}: attempt {number}",
         )
         if edits.patch is not None or not free_retry:
             break
-        previous = ModelExchange(reply=reply.text, feedback=edits.malformed)
+        previous = ModelExchange(reply=reply.text, feedback=edits.feedback)
     if edits.patch is None:
         return _Proposed(None, edits.explanation, "malformed", edits.malformed, tokens, cost)
     return _Proposed(edits.patch, edits.explanation, tokens=tokens, cost_usd=cost)

@@ -115,7 +115,7 @@ class PipelineWorkflow:
         )
 
     async def _run_stages(self) -> None:
-        waiting = list(STAGES)
+        waiting = [stage for stage in STAGES if self._wanted(stage)]
         running: dict[asyncio.Task[StageReport], Stage] = {}
         while True:
             ready = [stage for stage in waiting if self._may_start(stage)]
@@ -141,6 +141,12 @@ class PipelineWorkflow:
         for stage in waiting:
             reason = f"not reached: {failed.name} failed" if failed else "not reached"
             self._finish(stage, StageReport(name=stage.name, state="skipped", summary=reason))
+
+    def _wanted(self, stage: Stage) -> bool:
+        if not self._line.request.heal_only or stage.heals:
+            return True
+        self._finish(stage, StageReport(name=stage.name, state="skipped", summary="only healing"))
+        return False
 
     def _may_start(self, stage: Stage) -> bool:
         return all(self._stages[name].state in _GOOD for name in stage.after)

@@ -66,7 +66,13 @@ class ReleaseWorkflow:
         try:
             files, signed = await self._sign(request)
             await self._tag(request)
-            folder = folder_request(request, files)
+            folder = FolderRequest(
+                run=request.run,
+                repository=request.workspace.source.repository,
+                version=request.plan.version,
+                directory=request.settings.directory,
+                files=files,
+            )
             await self._draft(request, folder)
             # A cancellation that arrived while a step was ending does not interrupt it.
             if workflow.cancellation_reason() is not None:
@@ -79,7 +85,7 @@ class ReleaseWorkflow:
         return Release(version=request.plan.version, directory=directory, tag=request.plan.tag)
 
     async def _sign(self, request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
-        files = released_files(request)
+        files = _released_files(request)
         signed = await self._signatures(request, files)
         files += signed.bundles
         if signed.public_key is not None:
@@ -93,9 +99,8 @@ class ReleaseWorkflow:
         over_sums = (
             () if signed.skipped else (await self._signatures(request, (sums_file,))).bundles
         )
-        self._states["sign"] = (
-            signed.skipped or f"{len(signed.bundles) + len(over_sums)} signatures"
-        )
+        count = len(signed.bundles) + len(over_sums)
+        self._states["sign"] = signed.skipped or f"{count} signatures"
         self._show(request)
         return (*files, sums_file, *over_sums), signed
 
@@ -110,7 +115,13 @@ class ReleaseWorkflow:
         )
 
     async def _tag(self, request: ReleaseRequest) -> None:
-        tag = tag_request(request)
+        tag = TagRequest(
+            location=request.workspace.source.location,
+            name=request.plan.tag,
+            commit=request.commit,
+            message=f"{request.plan.tag}\n\nReleased by {request.run}",
+            tagged_at=request.tagged_at,
+        )
 
         async def delete() -> str:
             summary = f"git: take back tag {tag.name}"
@@ -172,7 +183,7 @@ class ReleaseWorkflow:
         )
 
 
-def released_files(request: ReleaseRequest) -> tuple[ReleaseFile, ...]:
+def _released_files(request: ReleaseRequest) -> tuple[ReleaseFile, ...]:
     """What is released, before signatures: packages, bills of materials, notes, heal patches."""
     files = [(ref.name, ref) for ref in request.files]
     files.append((NOTES, request.plan.notes))
@@ -189,28 +200,6 @@ def released_files(request: ReleaseRequest) -> tuple[ReleaseFile, ...]:
             type="ReleaseRefused",
             non_retryable=True,
         ) from error
-
-
-def tag_request(request: ReleaseRequest) -> TagRequest:
-    """The tag of a release."""
-    return TagRequest(
-        location=request.workspace.source.location,
-        name=request.plan.tag,
-        commit=request.commit,
-        message=f"{request.plan.tag}\n\nReleased by {request.run}",
-        tagged_at=request.tagged_at,
-    )
-
-
-def folder_request(request: ReleaseRequest, files: tuple[ReleaseFile, ...]) -> FolderRequest:
-    """The folder of a release."""
-    return FolderRequest(
-        run=request.run,
-        repository=request.workspace.source.repository,
-        version=request.plan.version,
-        directory=request.settings.directory,
-        files=files,
-    )
 
 
 async def _uninterrupted(step: Coroutine[Any, Any, Result]) -> Result:

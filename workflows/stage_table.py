@@ -23,13 +23,15 @@ class Stage:
     execute: Callable[[Line], Awaitable[StageReport]]
     activities: dict[Role, list[object]]
     """The activities that it calls, by the role that runs them."""
+    heals: bool = False
+    """Whether a run that only heals includes it."""
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("build", (), build.execute, build.ACTIVITIES),
-    Stage("unit", ("build",), partial(tests.execute, stage="unit"), tests.ACTIVITIES),
-    Stage("integration", ("unit",), partial(tests.execute, stage="integration"), {}),
-    Stage("e2e", ("integration",), partial(tests.execute, stage="e2e"), {}),
+    Stage("build", (), build.execute, build.ACTIVITIES, heals=True),
+    Stage("unit", ("build",), partial(tests.execute, stage="unit"), tests.ACTIVITIES, heals=True),
+    Stage("integration", ("unit",), partial(tests.execute, stage="integration"), {}, heals=True),
+    Stage("e2e", ("integration",), partial(tests.execute, stage="e2e"), {}, heals=True),
     Stage("load", ("e2e",), load.execute, load.ACTIVITIES),
     Stage("security", ("e2e",), security.execute, security.ACTIVITIES),
     Stage("package", ("e2e",), package.execute, package.ACTIVITIES),

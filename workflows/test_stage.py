@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.test_stage import TriageRequest, run_tests, triage_failures
     from regreen.contracts.healing import Attempt, Heal
+    from regreen.contracts.run import StageRequest
     from regreen.contracts.test_stage import TestStageRequest, TestStageResult
     from regreen.contracts.testing import TestReport, Triage
     from regreen.roles import Role
@@ -60,8 +61,14 @@ class TestStageWorkflow:
         stage = self._request.stage
         section = self._request.pipeline.tests(stage)
         limit = (section.timeout if section else 0) + self._request.pipeline.build.timeout
+        # Exactly what the activity takes: contracts refuse fields that they do not know.
+        request = StageRequest(
+            stage=stage,
+            workspace=self._request.workspace,
+            pipeline=self._request.pipeline,
+        )
         return await call(
-            "runner", run_tests, self._request, summary=f"pytest {stage}", timeout=limit + 120
+            "runner", run_tests, request, summary=f"pytest {stage}", timeout=limit + 120
         )
 
     async def _triage(self, report: TestReport) -> Triage:

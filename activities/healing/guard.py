@@ -29,10 +29,12 @@ def guard(
     failing assertions mention, as `guard_literals.expected_literals` finds them. `open_paths` maps
     glob patterns of protected paths to the reason why a heal may change them.
     """
-    found = _check_size(changes)
+    too_large = _check_size(changes)
+    found = list(too_large)
     for change in changes:
         refused = check_path(change, open_paths or {})
-        if not refused:
+        # A patch that is too large is not read: comparing it could take long.
+        if not refused and not too_large:
             content = change.after or b""
             if is_python(change.path, change.before or content) or is_python(change.path, content):
                 refused = check_python(change, expectations)
@@ -53,7 +55,7 @@ def _check_size(changes: Sequence[ChangedFile]) -> list[Refusal]:
     return [
         Refusal(
             rule="patch-size",
-            path=changes[0].path,
+            path=changes[0].path.encode("utf-8", "backslashreplace").decode(),
             line=0,
             reason=f"the patch has {amount:,} {what}; at most {limit:,} are allowed",
         )

@@ -37,12 +37,7 @@ def extent(before: bytes, after: bytes) -> Extent:
     What lies between the first and the last difference counts whole when it is too long to compare.
     """
     old, new = before.splitlines(), after.splitlines()
-    first = 0
-    while first < min(len(old), len(new)) and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
-        last += 1
+    first, last = _common_ends(old, new)
     old, new = old[first : len(old) - last], new[first : len(new) - last]
     if not old and not new:
         # The texts can still differ in their line endings.
@@ -62,9 +57,28 @@ def line_after(before: list[str], after: list[str], line: int) -> int:
     """Where a line of the old text would stand in the new one, 1-based; 0 in an empty text."""
     if not after:
         return 0
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
-        if old_start <= line - 1 < old_end:
-            found = new_start + (line - 1 - old_start if kind == "equal" else 0)
-            return min(found, max(new_start, new_end - 1), len(after) - 1) + 1
-    return len(after)
+    first, last = _common_ends(before, after)
+    if line <= first:
+        return line
+    if line > len(before) - last:
+        return line + len(after) - len(before)
+    old, new = before[first : len(before) - last], after[first : len(after) - last]
+    if len(old) + len(new) <= _MOST_LINES_COMPARED:
+        matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+        for kind, old_start, old_end, new_start, _ in matcher.get_opcodes():
+            if old_start <= line - 1 - first < old_end:
+                within = line - 1 - first - old_start if kind == "equal" else 0
+                return min(first + new_start + within + 1, len(after))
+    return min(first + 1, len(after))
+
+
+def _common_ends(old: list[str] | list[bytes], new: list[str] | list[bytes]) -> tuple[int, int]:
+    """How many lines two texts share at their beginning, and after that at their end."""
+    shortest = min(len(old), len(new))
+    first = 0
+    while first < shortest and old[first] == new[first]:
+        first += 1
+    last = 0
+    while last < shortest - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    return first, last

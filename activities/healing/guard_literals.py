@@ -134,21 +134,24 @@ def _result_constants(
     function: ast.FunctionDef | ast.AsyncFunctionDef, module: Module
 ) -> Iterator[ast.Constant]:
     nodes = list(own_nodes(function.body))
-    returned = [
-        node.value
-        for node in nodes
-        if isinstance(node, ast.Return | ast.Yield) and node.value is not None
-    ]
-    names = {node.id for node in returned if isinstance(node, ast.Name)}
+    pending: list[ast.expr] = []
     for node in nodes:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id in names for target in node.targets
-        ):
-            returned.append(node.value)
+        if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+            pending.append(node.value)
         elif isinstance(node, ast.Lambda):
-            returned.append(node.body)
-    for value in returned:
+            pending.append(node.body)
+    bound: dict[str, list[ast.expr]] = {}
+    for node in (*module.tree.body, *nodes):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    bound.setdefault(target.id, []).append(node.value)
+    while pending:
+        value = pending.pop(0)
         yield from _direct(value, module)
+        for name in _names(value, module):
+            # Each name is followed once, so that names bound to each other come to an end.
+            pending += bound.pop(name, [])
 
 
 def _direct(node: ast.expr, module: Module) -> Iterator[ast.Constant]:
@@ -159,6 +162,13 @@ def _direct(node: ast.expr, module: Module) -> Iterator[ast.Constant]:
         return
     for part in _parts(node, module):
         yield from _direct(part, module)
+
+
+def _names(node: ast.expr, module: Module) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    for part in _parts(node, module):
+        yield from _names(part, module)
 
 
 def _parts(node: ast.expr, module: Module) -> list[ast.expr]:

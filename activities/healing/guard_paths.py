@@ -113,12 +113,16 @@ def check_path(change: ChangedFile, open_paths: Mapping[str, str]) -> list[Refus
 
 
 def _refuse(rule: str, path: str, reason: str) -> Refusal:
-    return Refusal(rule=rule, path=path, line=0, reason=reason)
+    # A path that is not UTF-8 could not travel on.
+    shown = path.encode("utf-8", "backslashreplace").decode()
+    return Refusal(rule=rule, path=shown, line=0, reason=reason)
 
 
 def _escape(path: str) -> str:
     if not path:
         return "the path is empty"
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        return "the path is not UTF-8"
     if _CONTROL.search(path):
         return "the path holds a backslash or a control character"
     if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path):

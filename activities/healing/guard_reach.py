@@ -20,10 +20,21 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "importlib.util",
         "importlib.machinery",
         "importlib.abc",
+        "pkgutil.resolve_name",
+        "pydoc.locate",
         "runpy",
+        "timeit",
+        "cProfile",
+        "profile",
+        "pdb",
+        "bdb",
         "code",
         "codeop",
         "marshal",
+        "shelve",
+        "dill",
+        "cloudpickle",
+        "yaml.unsafe_load*",
         "pickle.load*",
         "ctypes",
         "cffi",
@@ -147,6 +158,7 @@ _TEST_LIBRARIES = ("pytest", "unittest", "nose", "doctest", "coverage")
 _HANDED_AROUND = {"os", "sys", "builtins", "importlib", "subprocess", "asyncio", "inspect"}
 _INTERNALS = {
     "__subclasses__",
+    "__self__",
     "__globals__",
     "__builtins__",
     "__code__",
@@ -166,13 +178,19 @@ def find_reach(module: Module, own: set[str], is_test: bool) -> Iterator[Finding
     if not is_test:
         names["test-runner-detection"] = (*names["test-runner-detection"], *_TEST_LIBRARIES)
     harmless = _yields_to_loop(module)
+    rules: dict[str, list[str]] = {}
     for use in module.uses:
         if use.dotted.removeprefix("builtins.") in own or id(use.node) in harmless:
             continue
-        for rule, patterns in names.items():
-            if any(_matches(use.dotted, pattern) for pattern in patterns):
-                shown = use.dotted.removeprefix("builtins.")
-                yield Finding(rule, use.dotted, use.node.lineno, f"new use of {shown}")
+        if use.dotted not in rules:
+            rules[use.dotted] = [
+                rule
+                for rule, patterns in names.items()
+                if any(_matches(use.dotted, pattern) for pattern in patterns)
+            ]
+        for rule in rules[use.dotted]:
+            shown = use.dotted.removeprefix("builtins.")
+            yield Finding(rule, use.dotted, use.node.lineno, f"new use of {shown}")
         yield from _handed_around(use)
     yield from _patched(module)
     yield from _internals(module)

@@ -16,7 +16,10 @@ _WHOLE = re.compile(
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     re.DOTALL,
 )
-_NAME = r"(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|passphrase|credentials?|private[_-]?key)"
+_NAME = (
+    r"(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|token|credentials?"
+    r"|passw(?:or)?d|passphrase)"
+)
 # Each keeps what stands before the secret. An unquoted value counts only in the way that
 # environment files write it: elsewhere it is a name in a program.
 _AFTER = (

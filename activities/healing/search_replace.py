@@ -115,6 +115,8 @@ def _find_path(before: list[str], previous: str) -> tuple[str, list[str]]:
 
 def _path_in(line: str) -> str:
     bare = _LABEL.sub("", line, count=1).strip().removesuffix(":")
+    if bare.startswith("**`") and bare.endswith("`**"):
+        bare = bare[2:-2]
     quoted = _QUOTED_PATH.fullmatch(bare)
     path = _LABEL.sub("", quoted["path"], count=1) if quoted else bare
     if not quoted and not _is_path_text(path):

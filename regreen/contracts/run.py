@@ -23,6 +23,8 @@ class PipelineRequest(Contract):
     """A path that the publisher can read, or a clone URL."""
     ref: str
     commit: str
+    heal_only: bool = False
+    """Stop after the test stages."""
     step_by_step: bool = False
     """Run independent stages one after another; the benchmark's comparison."""
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,7 +46,8 @@ async def test_a_finding_fails_with_rule_and_line(tmp_path: Path) -> None:
     verdict = await scan(tmp_path, {"shop/a.py": CLEAN, "shop/run.py": SHELL})
     assert verdict.state == "failed"
     assert verdict.summary.startswith(
-        "bandit: 1 finding of medium or above in 2 files, 4 lines of code; first B602 at shop/run.py:5: "
+        "bandit: 1 finding of medium or above in 2 files, 4 lines of code; "
+        "first B602 at shop/run.py:5: "
     )
     _, data = await report(verdict)
     assert "B602" in {result["test_id"] for result in data["results"]}
@@ -204,8 +206,8 @@ async def test_a_scanner_that_misbehaves_fails(
     find_report = 'for A in "$@"; do [ "$P" = --output ] && REPORT="$A"; P="$A"; done'
     broken.write_text(f"#!/bin/sh\n{find_report}\n{behaviour}\n")
     broken.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(broken))
-    monkeypatch.setattr("sys.prefix", str(broken.parent))
+    interpreter = SimpleNamespace(executable=str(broken), prefix=str(broken.parent))
+    monkeypatch.setattr("activities.bandit.sys", interpreter)
     verdict = await scan(tmp_path, {"a.py": CLEAN}, timeout=1, severity="high")
     assert verdict.state == "failed"
     assert reason in verdict.summary

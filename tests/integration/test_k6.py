@@ -1,5 +1,6 @@
 """The load stage with real k6 against real services."""
 
+import asyncio
 import json
 import re
 import socket
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from temporalio.testing import ActivityEnvironment
 
@@ -270,3 +272,27 @@ async def test_the_load_test_heartbeats(tmp_path: Path) -> None:
     request = await stage_request(tmp_path / "repository", "load", pipeline, [files])
     await environment.run(run_load_test, request)
     assert "k6 load" in {beat["subject"] for beat in beats}
+
+
+async def test_cancelling_ends_k6_and_the_service(tmp_path: Path) -> None:
+    def programs() -> set[str]:
+        found = psutil.Process().children(recursive=True)
+        words = {word for process in found for word in _arguments(process)}
+        return words & {"--quiet", "service.py"}
+
+    source = script({"duration": "10m"}).replace("'/'); }", "'/slow'); }")
+    running = asyncio.create_task(load(tmp_path, source, timeout=600.0))
+    # Nothing in this process knows when programs in the sandbox have started.
+    while programs() != {"--quiet", "service.py"} and not running.done():  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert programs() == set()
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -97,3 +97,18 @@ async def test_build_sees_neither_secrets_nor_the_state_folder(
     )
     verdict = await _package(tmp_path / "curious", {"setup.py": setup})
     assert verdict.state == "passed", verdict.summary
+
+
+async def test_a_link_that_the_build_left_is_no_package(tmp_path: Path) -> None:
+    setup = (
+        "import os\nfrom setuptools import setup\n"
+        "link = '/results/dist/evil-1.0-py3-none-any.whl'\n"
+        "os.path.lexists(link) or os.symlink('/etc/passwd', link)\n"
+        "setup(name='sly', version='1.0', py_modules=[])\n"
+    )
+    verdict = await _package(tmp_path / "sly", {"setup.py": setup})
+    assert verdict.state == "passed", verdict.summary
+    assert [artifact.name for artifact in verdict.artifacts] == [
+        "sly-1.0-py3-none-any.whl",
+        "sly-1.0.tar.gz",
+    ]

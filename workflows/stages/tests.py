@@ -48,6 +48,8 @@ async def _hand_over(line: Line, result: TestStageResult) -> None:
     assert result.heal is not None and line.source is not None
     line.workspace = line.tree.with_patch(result.heal.patch)
     line.heals.append(result.heal)
+    if line.request.heal_only:
+        return
     now = workflow.now()
     branch = f"auto-heal/{result.heal.stage}/{now.strftime(_BRANCH_TIME)}"
     if line.pull_request is not None:

@@ -20,8 +20,8 @@ def reverted_hunks(source: SourceText, before: bytes) -> Iterator[Candidate]:
     if "".join(new) == "".join(old):
         return
     starts = [0]
-    for line in new:
-        starts.append(starts[-1] + len(line))
+    for written in new:
+        starts.append(starts[-1] + len(written))
     matcher = difflib.SequenceMatcher(None, new, old, autojunk=False)
     for kind, low, high, old_low, old_high in matcher.get_opcodes():
         if kind == "equal":

@@ -220,18 +220,18 @@ def _subscript(site: Site, node: ast.Subscript) -> Iterator[Idea]:
     index = node.slice
     whole = site.source.segment(node.value)
     if isinstance(index, ast.Slice):
-        low = index.lower and site.source.segment(index.lower)
-        high = index.upper and site.source.segment(index.upper)
+        low = site.source.segment(index.lower) if index.lower else None
+        high = site.source.segment(index.upper) if index.upper else None
         step = f":{site.source.segment(index.step)}" if index.step else ""
-        variants = [
+        variants: list[tuple[float, str | None, str | None]] = [
             (0.3, _off(low, 1), high), (0.3, low, _off(high, 1)), (0.3, low, _off(high, -1)),
             (0.3, _off(low, -1), high), (0.4, high, low), (0.5, None, high), (0.5, low, None),
             (0.6, "1", high), (0.6, low, "-1"),
         ]  # fmt: skip
-        if low is not None and not low.startswith("-"):
-            variants.append((0.6, f"-{low}" if low.isidentifier() else f"-({low})", high))
-        if high is not None and not high.startswith("-"):
-            variants.append((0.6, low, f"-{high}" if high.isidentifier() else f"-({high})"))
+        if low is not None:
+            variants += [(0.6, _minus(low), high), (0.5, None, _minus(low))]
+        if high is not None:
+            variants += [(0.6, low, _minus(high)), (0.5, _minus(high), None)]
         for cost, new_low, new_high in variants:
             if (new_low, new_high) != (low, high):
                 text = f"{whole}[{new_low or ''}:{new_high or ''}{step}]"
@@ -248,6 +248,12 @@ def _subscript(site: Site, node: ast.Subscript) -> Iterator[Idea]:
             eager = 0.7 if site.hints.any("KeyError", "IndexError") else 0.0
             for rank, default in enumerate(("", ", 0", ", []", ', ""', ", {}", ", False", ", 1")):
                 yield site.replaced(node, f"{whole}.get({text}{default})", 1.0 - eager + 0.1 * rank)
+
+
+def _minus(text: str) -> str:
+    if text.startswith("-"):
+        return text[1:]
+    return f"-{text}" if text.isidentifier() or text.isdigit() else f"-({text})"
 
 
 def _off(text: str | None, by: int) -> str | None:

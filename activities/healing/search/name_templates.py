@@ -116,9 +116,7 @@ def _unknown_name(site: Site, node: ast.Name, known: set[str]) -> Iterator[Idea]
 
 def _import_place(site: Site) -> int:
     imports = [
-        node
-        for node in site.source.tree.body
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        node for node in site.source.tree.body if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     if imports:
         last = imports[-1]

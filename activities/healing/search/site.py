@@ -111,7 +111,15 @@ class Site:
 
     def expressions(self) -> Iterator[ast.expr]:
         """The statement's own expressions, not those of statements inside it."""
-        waiting: list[ast.AST] = [self.statement]
+        statement = self.statement
+        waiting: list[ast.AST] = [statement]
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            defaults = [*statement.args.defaults, *statement.args.kw_defaults]
+            waiting = [default for default in defaults if default is not None]
+        elif isinstance(statement, ast.AnnAssign):
+            waiting = [part for part in (statement.target, statement.value) if part is not None]
+        elif isinstance(statement, ast.ClassDef):
+            return
         while waiting:
             node = waiting.pop(0)
             if isinstance(node, ast.expr):

@@ -176,9 +176,7 @@ def _names_in(site: Site) -> list[str]:
     return [
         node.id
         for node in site.expressions()
-        if isinstance(node, ast.Name)
-        and isinstance(node.ctx, ast.Load)
-        and node.id in site.locals
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in site.locals
     ]
 
 
@@ -193,8 +191,8 @@ def _in_loop(site: Site) -> bool:
 
 def _return(site: Site, statement: ast.Return) -> Iterator[Idea]:
     if statement.value is None:
-        for rank, value in enumerate((*site.locals[:8], *_EMPTY_VALUES[1:])):
-            yield _as(site, f"return {value}", 0.7 + 0.06 * rank)
+        for rank, name in enumerate((*site.locals[:8], *_EMPTY_VALUES[1:])):
+            yield _as(site, f"return {name}", 0.7 + 0.06 * rank)
         return
     value = statement.value
     text, single = site.source.segment(value), site.operand(value)
@@ -347,7 +345,7 @@ def _wrapped(site: Site) -> Iterator[Idea]:
         return
     indent, newline = site.source.indentation(statement), site.source.newline
     names = list(dict.fromkeys([*_names_in(site), *site.locals]))[:5]
-    tests = [form.format(name) for name in names for form in ("{}", "{} is not None", "not {}",
+    tests = [form.format(name) for name in names for form in ("{}", "{} is not None",
                                                               "{} > 0")]  # fmt: skip
     tests += [f"{a} {sign} {b}" for a in names[:3] for b in names[:3] if a != b
               for sign in ("not in", "in", ">", "<", "!=")]  # fmt: skip

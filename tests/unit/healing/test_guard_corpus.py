@@ -9,6 +9,7 @@ import yaml
 from activities.healing.guard import guard
 from activities.healing.guard_change import ChangedFile
 from activities.healing.guard_rules import CODE_RULES
+from activities.healing.search_replace import apply_blocks, parse_reply
 from regreen.contracts.healing import Refusal
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "patches"
@@ -51,6 +52,19 @@ def test_what_was_there_before_is_not_new(file: Path) -> None:
     if case["rule"] != "syntax-error":
         unchanged = {**case, "before": case["after"], "after": case["after"] + "\n"}
         assert judge(unchanged) == []
+
+
+def test_a_reply_that_deletes_the_failing_test_is_refused() -> None:
+    before = b"def test_a():\n    assert 1 == 2\n\n\ndef test_b():\n    assert True\n"
+    reply = parse_reply(
+        "The test is wrong.\n\ntests/test_a.py\n<<<<<<< SEARCH\ndef test_a():\n"
+        "    assert 1 == 2\n=======\n>>>>>>> REPLACE\n"
+    )
+    changed = apply_blocks(reply.blocks, {"tests/test_a.py": before}.get)
+    changes = [ChangedFile(path, before, after) for path, after in changed.items()]
+    assert [each.rule for each in guard(changes)] == ["test-file"]
+    opened = guard(changes, open_paths={"tests/**": "for the example"})
+    assert [each.rule for each in opened] == ["removed-assertion"]
 
 
 def test_every_code_rule_has_a_cheating_patch() -> None:

@@ -61,7 +61,7 @@ ORDINARY = [
     "src/shop/keys.py",
 ]
 ESCAPES = ["/etc/passwd", "../other.py", "a/../b.py", "./a.py", "a//b.py", "", "C:/a.py"]
-ESCAPES += ["a\\b.py", "a\nb.py", ".git/config", "a/.GIT/hooks/x", "~/a.py"]
+ESCAPES += ["a\\b.py", "a\nb.py", "a\udcff.py", ".git/config", "a/.GIT/hooks/x", "~/a.py"]
 
 
 def rules(*changes: ChangedFile, opened: dict[str, str] | None = None) -> set[str]:
@@ -85,6 +85,8 @@ def test_ordinary_path(path: str) -> None:
 @pytest.mark.parametrize("path", ESCAPES)
 def test_path_that_leaves_the_repository(path: str) -> None:
     assert rules(changed(path), opened={"**": "everything is open"}) == {"path-escape"}
+    (refusal,) = guard([changed(path)])
+    assert refusal.model_dump_json()
 
 
 def test_every_path_and_file_rule_is_tried() -> None:
@@ -178,6 +180,9 @@ def test_extent_counts_removed_and_added_lines_and_sees_line_endings() -> None:
 def test_line_after_follows_a_moved_line() -> None:
     assert line_after(["a", "b", "c"], ["x", "a", "c"], 3) == 3
     assert line_after(["a", "b"], [], 1) == 0
+    assert line_after(["a", "b", "c", "d"], ["a", "d"], 4) == 2
+    assert line_after(["a", "b", "c", "d"], ["a", "d"], 3) == 2
+    assert line_after(["a", "b"], ["a"], 2) == 1
 
 
 def test_refusal_names_rule_file_and_line() -> None:

@@ -31,7 +31,7 @@ def apply(content: bytes, *blocks: Block) -> bytes:
         f"Because.\n\nshop/a.py\n\n~~~~\n{BODY}\n~~~~\n",
         f"Because.\n\n`shop/a.py`\n{BODY}",
         f"Because.\n\n**shop/a.py**\n{BODY}",
-        f"Because.\n\n**`shop/a.py`**\n{BODY}".replace("**`", "`").replace("`**", "`"),
+        f"Because.\n\n**`shop/a.py`**\n{BODY}",
         f"Because.\n\nshop/a.py:\n{BODY}",
         f"Because.\n\n**shop/a.py:**\n{BODY}",
         f"Because.\n\n### `shop/a.py`\n{BODY}",

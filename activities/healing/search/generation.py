@@ -1,0 +1,139 @@
+"""From suspicion to an ordered list of candidates: every template on every suspected statement."""
+
+import ast
+import itertools
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from activities.healing.search.candidate import Candidate
+from activities.healing.search.commit_templates import reverted_hunks
+from activities.healing.search.expression_templates import expression_ideas
+from activities.healing.search.name_templates import name_ideas
+from activities.healing.search.site import Hints, Idea, Site, module_names, site_of
+from activities.healing.search.source_text import SourceText
+from activities.healing.search.statement_templates import header_ideas, statement_ideas
+from regreen.contracts.testing import TestFailure
+
+_SUSPICION_WEIGHT = 2.0
+_REMOVAL_PENALTY = 0.4
+_DEFINITION_SHARE = 0.85
+"""A constant is as suspicious as the most suspicious line that uses it, less this."""
+_DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:any of )?\(?(?:<class ')?([\w.]+)")
+
+
+def hints_of(failures: Sequence[TestFailure]) -> Hints:
+    """What the failures say about the kind of fault."""
+    exceptions = {failure.exception.rpartition(".")[2] for failure in failures}
+    text = "\n".join(failure.message for failure in failures)
+    raises = {name.rpartition(".")[2] for name in _DID_NOT_RAISE.findall(text)}
+    return Hints(frozenset(exceptions - {""}), frozenset(raises), text)
+
+
+def ordered_candidates(
+    sources: Mapping[str, SourceText],
+    scores: Mapping[str, Mapping[int, float]],
+    failures: Sequence[TestFailure],
+    previous: Mapping[str, bytes],
+    seed: int,
+) -> list[Candidate]:
+    """All candidates, the most promising first. The order depends on the arguments alone.
+
+    `previous` holds files as they were one commit earlier, where they differ.
+    """
+    hints = hints_of(failures)
+    chance = random.Random(seed)
+    found: list[tuple[float, float, Candidate]] = []
+    by_name = _scores_by_name(sources, scores)
+    for path in sorted(sources):
+        source, lines = sources[path], scores.get(path, {})
+        names = module_names(source)
+        for node in ast.walk(source.tree):
+            if not isinstance(node, ast.stmt):
+                continue
+            score = _statement_score(source, node, lines, by_name)
+            if score <= 0:
+                continue
+            site = site_of(source, node, names, hints)
+            unit = source.unit_of(node)
+            for idea in _ideas(site):
+                cost = idea.cost - _SUSPICION_WEIGHT * score
+                cost += _REMOVAL_PENALTY if idea.removes else 0.0
+                line = source.line_of(idea.replacements[0].start)
+                candidate = Candidate(
+                    source, idea.replacements, cost, line, idea.description, unit, idea.removes
+                )
+                found.append((cost, chance.random(), candidate))
+        if path in previous:
+            best = max(lines.values(), default=0.0)
+            for candidate in reverted_hunks(source, previous[path]):
+                cheaper = candidate.cheaper(_SUSPICION_WEIGHT * lines.get(candidate.line, best))
+                found.append((cheaper.cost, chance.random(), cheaper))
+    found.sort(key=lambda entry: entry[:2])
+    return [candidate for _, _, candidate in found]
+
+
+def distinct(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+    """The candidates that compile, change something and repeat none before them."""
+    seen: set[int] = set()
+    for candidate in candidates:
+        fingerprint = candidate.fingerprint()
+        if fingerprint is None or hash(fingerprint) in seen:
+            continue
+        try:
+            candidate.edits()
+        except UnicodeEncodeError:
+            continue
+        seen.add(hash(fingerprint))
+        yield candidate
+
+
+def _ideas(site: Site) -> Iterator[Idea]:
+    if isinstance(site.statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return itertools.chain(expression_ideas(site), header_ideas(site))
+    return itertools.chain(expression_ideas(site), name_ideas(site), statement_ideas(site))
+
+
+def _statement_score(
+    source: SourceText,
+    node: ast.stmt,
+    lines: Mapping[int, float],
+    by_name: Mapping[str, float],
+) -> float:
+    assert node.end_lineno is not None
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        inside = range(node.body[0].lineno, node.end_lineno + 1)
+        called = max((lines.get(line, 0.0) for line in inside), default=0.0)
+        return _DEFINITION_SHARE * called
+    body = getattr(node, "body", None)
+    end = body[0].lineno - 1 if isinstance(body, list) and body else node.end_lineno
+    own = max(
+        (lines.get(line, 0.0) for line in range(node.lineno, max(end, node.lineno) + 1)),
+        default=0.0,
+    )
+    if own or source.function_of(node) is not None:
+        return own
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = [t.id for t in targets if isinstance(t, ast.Name)]
+        return _DEFINITION_SHARE * max((by_name.get(name, 0.0) for name in names), default=0.0)
+    return 0.0
+
+
+def _scores_by_name(
+    sources: Mapping[str, SourceText], scores: Mapping[str, Mapping[int, float]]
+) -> dict[str, float]:
+    """For each name that code reads, how suspicious the most suspicious reading line is."""
+    found: dict[str, float] = {}
+    for path, source in sources.items():
+        lines = scores.get(path, {})
+        for node in ast.walk(source.tree):
+            name = ""
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                name = node.id
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                name = node.attr
+            if name:
+                score = lines.get(node.lineno, 0.0) if hasattr(node, "lineno") else 0.0
+                found[name] = max(found.get(name, 0.0), score)
+    return found

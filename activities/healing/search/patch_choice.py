@@ -1,0 +1,64 @@
+"""Which of several plausible patches to hand over, and when to hand over none."""
+
+import ast
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from activities.healing.search.candidate import Candidate
+
+_LOST_CALL = 1.0
+_LOST_NAME = 0.3
+_CHARACTERS_A_POINT = 40.0
+
+
+@dataclass(frozen=True)
+class Plausible:
+    """A patch with which the whole stage passed."""
+
+    position: int
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def removes(self) -> bool:
+        """Whether any part of it takes functionality away."""
+        return any(candidate.removes for candidate in self.candidates)
+
+
+def best_of(found: Sequence[Plausible]) -> Plausible | None:
+    """The patch that keeps most of the code; None when all of them take functionality away."""
+    keeping = [one for one in found if not one.removes]
+    return min(keeping, key=lambda one: (_weight(one), one.position), default=None)
+
+
+def _weight(plausible: Plausible) -> float:
+    return sum(
+        candidate.cost + candidate.size() / _CHARACTERS_A_POINT + _loss(candidate)
+        for candidate in plausible.candidates
+    )
+
+
+def _loss(candidate: Candidate) -> float:
+    """What the patched function no longer calls and reads."""
+    unit, after = candidate.unit, candidate.patched_unit()
+    if unit is None or after is None:
+        return 0.0
+    before = unit.text(candidate.source.text[unit.start : unit.end])
+    calls_before, names_before = _uses(before)
+    calls_after, names_after = _uses(after)
+    lost_calls = (calls_before - calls_after).total()
+    lost_names = len(set(names_before) - set(names_after))
+    return _LOST_CALL * lost_calls + _LOST_NAME * lost_names
+
+
+def _uses(text: str) -> tuple[Counter[str], Counter[str]]:
+    calls: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            calls["call"] += 1
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            names[node.id] += 1
+        elif isinstance(node, ast.Attribute):
+            names[node.attr] += 1
+    return calls, names

@@ -1,0 +1,111 @@
+"""A process that has collected the stage's tests and forks a child for each candidate."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import time
+from typing import Any
+
+import pytest
+
+from .channel import Channel
+from .code_exchange import exchange, functions_by_place, loaded_files
+from .processes import end_child, host_gone, limit_resources, start_child, supervised
+from .recorder import Recorder, selected
+from .stage import pytest_arguments, settings
+
+_MOST_STARTS = 5
+_NOTHING: dict[str, Any] = {"failed": [], "passed": []}
+
+
+class _Serving(Recorder):
+    """Takes the place of pytest's own loop over the tests."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self.channel = channel
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Answer requests until the server closes its end."""
+        self.note_collected(session.items)
+        places, loaded = functions_by_place(), loaded_files()
+        gc.collect()
+        gc.freeze()
+        self.channel.send({"verdict": "warm", "collected": self.collected, "errors": self.errors})
+        while True:
+            request = self.channel.receive()
+            if request is None:
+                os._exit(0)
+            self.channel.send(self._run(session, request, places, loaded))
+
+    def _run(self, session: Any, request: dict[str, Any], places: Any, loaded: Any) -> Any:
+        def body(channel: Channel) -> None:
+            limit_resources(request["limit"])
+            if not all(exchange(hot, places, loaded) for hot in request["hot"]):
+                channel.send({"verdict": "unsupported", **_NOTHING})
+                return
+            gc.disable()
+            self.session = session
+            self.stop = request["stop"]
+            tests = request["tests"]
+            self.errors = [e for e in self.errors if any(test.startswith(e) for test in tests)]
+            items = selected(session.items, tests)
+            for number, item in enumerate(items):
+                following = items[number + 1] if number + 1 < len(items) else None
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if session.shouldstop or session.shouldfail:
+                    break
+            channel.send(self.answer(tests))
+
+        return supervised(body, request["limit"])
+
+
+def _body(channel: Channel) -> None:
+    pytest.main(pytest_arguments(settings["paths"]), plugins=[_Serving(channel)])
+    channel.send({"verdict": "crash"})
+
+
+class WarmProcess:
+    """The warm process as the server sees it: started when needed, again after it died."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self._channel: Channel | None = None
+        self._starts = 0
+
+    def start(self, limit: float) -> dict[str, Any]:
+        """Start afresh within `limit` seconds; the answer says what was collected."""
+        self.end()
+        self._starts += 1
+        self.pid, self._channel = start_child(_body)
+        answer = self._channel.receive(time.monotonic() + limit, host_gone)
+        if answer is None or answer["verdict"] != "warm":
+            self.end()
+            return {"verdict": "crash", "collected": [], "errors": []}
+        return answer
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The verdict over a candidate; `unsupported` when only a cold run can tell."""
+        if self._channel is None and (
+            self._starts > _MOST_STARTS or self.start(request["limit"] + 30)["verdict"] != "warm"
+        ):
+            return {"verdict": "unsupported", **_NOTHING}
+        assert self._channel is not None
+        with contextlib.suppress(OSError):
+            self._channel.send(request)
+            answer = self._channel.receive(time.monotonic() + request["limit"] + 5, host_gone)
+            if answer is not None:
+                return answer
+        self.end()
+        return {"verdict": "crash", **_NOTHING}
+
+    def end(self) -> None:
+        """Kill it."""
+        if self.pid:
+            end_child(self.pid)
+        if self._channel is not None:
+            self._channel.close()
+        self.pid, self._channel = 0, None

@@ -1,0 +1,89 @@
+"""The search healer's activity: a patch found by trying, without a key or a network."""
+
+import dataclasses
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.artifact_store import put_bytes
+from activities.environment import ensure_environment
+from activities.healing.search.engine import search
+from activities.healing.search.request import SearchProgress, SearchRequest
+from activities.test_stage import section_of
+from activities.workspace import checked_out, patch_of
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.healing import Edit, Proposal
+from regreen.contracts.run import StageRequest
+from regreen.contracts.testing import TestReport
+
+
+class SearchProposalRequest(StageRequest):
+    """A red stage for which a patch is wanted."""
+
+    report: TestReport
+    failing: tuple[str, ...]
+    quarantined: tuple[str, ...] = ()
+    refused: tuple[ArtifactRef, ...] = ()
+    """Patches of earlier attempts; none of them is proposed again."""
+    name: str
+    """The patch's file name."""
+
+
+@activity.defn
+async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
+    """Search for a patch within the pipeline's `heal.search_seconds`.
+
+    Progress goes out as heartbeats; a retry after a crash walks on from the last one.
+    """
+    section = section_of(request)
+
+    def report(progress: SearchProgress) -> None:
+        line = f"{progress.tried} of {progress.total} candidates tried"
+        if progress.suspected:
+            line += f", suspecting {progress.suspected}"
+        if progress.best:
+            line += f"; best: {progress.best}"
+        subject = f"search {request.stage}"
+        activity.heartbeat(
+            {"subject": subject, "line": line, "progress": dataclasses.asdict(progress)}
+        )
+
+    async with checked_out(request.workspace) as copy:
+        environment = await ensure_environment(request.workspace, request.pipeline, copy)
+        result = await search(
+            SearchRequest(
+                workspace=copy,
+                environment=environment,
+                failing=request.failing,
+                failures=request.report.failures,
+                flaky=request.quarantined,
+                paths=section.paths,
+                arguments=section.arguments,
+                seconds=request.pipeline.heal.search_seconds,
+                seed=request.pipeline.heal.seed,
+                excluded=frozenset(ref.sha256 for ref in request.refused),
+                resume=_last_progress(),
+                report=report,
+            )
+        )
+        patch = None
+        if result.edits:
+            _write(copy, result.edits)
+            patch = await put_bytes(request.name, await patch_of(copy), "text/x-diff")
+    return Proposal(patch=patch, explanation=result.explanation, candidates=result.candidates)
+
+
+def _last_progress() -> SearchProgress:
+    for detail in activity.info().heartbeat_details:
+        if isinstance(detail, dict) and isinstance(detail.get("progress"), dict):
+            saved = detail["progress"]
+            return SearchProgress(**(saved | {"plausible": tuple(saved.get("plausible", ()))}))
+    return SearchProgress()
+
+
+def _write(copy: Path, edits: tuple[Edit, ...]) -> None:
+    # From the end, so that the offsets of earlier edits stay true.
+    for edit in sorted(edits, key=lambda each: (each.path, each.start), reverse=True):
+        path = copy / edit.path
+        content = path.read_bytes()
+        path.write_bytes(content[: edit.start] + edit.replacement + content[edit.end :])

@@ -1,0 +1,43 @@
+"""Where the command line writes: progress and errors to standard error, results to output."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from regreen.errors import UnreachableError, UsageError
+
+Result = TypeVar("Result")
+
+errors = Console(stderr=True)
+output = Console()
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def leave(code: int) -> None:
+    """End the process now.
+
+    Programs that used the Temporal SDK can crash when the interpreter shuts down, with status 134
+    after all went well (temporalio/sdk-python issue 300).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def complete(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's coroutine; an error that people cause or meet becomes one line."""
+    try:
+        return asyncio.run(work)
+    except (UsageError, UnreachableError) as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        leave(error.exit_code)
+        raise

@@ -1,0 +1,15 @@
+"""Where workers and the SDK log: a file, so that the command line shows only what it means to."""
+
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+
+def log_to(state: Path) -> None:
+    """Send every log record to `<state>/regreen.log`."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handler = RotatingFileHandler(state / "regreen.log", maxBytes=5_000_000, backupCount=2)
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

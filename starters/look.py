@@ -1,0 +1,101 @@
+"""Looking at runs: list, status, the whole story."""
+
+from rich.syntax import Syntax
+from rich.table import Table
+from temporalio.client import WorkflowExecution
+
+from activities.artifact_store import get_bytes
+from activities.local_forge import read_pull_request
+from regreen.contracts.run import RunReport
+from regreen.errors import EXIT_OK
+from regreen.settings import Settings
+from starters import runs
+from starters.console import output, print_json
+from starters.progress import coloured
+from starters.run_command import print_result
+from starters.run_document import run_document
+from workers.embedded import temporal
+from workflows import search_attributes
+
+
+async def list_runs(limit: int, *, json: bool, settings: Settings) -> int:
+    """Print the newest runs from Temporal's visibility store."""
+    rows = []
+    async with temporal(settings, ui=False) as connection:
+        query = 'WorkflowType = "PipelineWorkflow"'
+        async for execution in connection.client.list_workflows(query, limit=limit):
+            rows.append(_row(execution))
+    if json:
+        print_json(rows)
+        return EXIT_OK
+    if not rows:
+        output.print("no runs yet; `regreen run` starts one", markup=False)
+        return EXIT_OK
+    table = Table(box=None, pad_edge=False)
+    for column in ("repository", "ref", "commit", "state", "stage", "started"):
+        table.add_column(column, no_wrap=column != "repository", overflow="fold")
+    for row in rows:
+        started = row["started"][:16].replace("T", " ")
+        cells = (row["repository"], row["ref"], row["commit"][:12])
+        table.add_row(*cells, coloured(row["state"]), row["stage"], started)
+    output.print(table)
+    return EXIT_OK
+
+
+async def status(name: str, *, json: bool, settings: Settings) -> int:
+    """Print where a run is."""
+    async with temporal(settings, ui=not json) as connection:
+        report = await runs.report_of(
+            connection.client, await runs.find_run(connection.client, name)
+        )
+        if json:
+            print_json(run_document(report, settings, connection.ui))
+        else:
+            print_result(report, connection.ui)
+    return EXIT_OK
+
+
+async def show(name: str, *, settings: Settings) -> int:
+    """Print a run with its attempts, their diffs and the pull request's discussion."""
+    async with temporal(settings, ui=False) as connection:
+        identifier = await runs.find_run(connection.client, name)
+        report = await runs.report_of(connection.client, identifier)
+        print_result(report, None)
+        await _print_attempts(report)
+        if report.pull_request is not None:
+            record = read_pull_request(report.request.repository, report.pull_request.number)
+            for text in record.comments.values():
+                output.print(f"\n{text}", markup=False)
+    return EXIT_OK
+
+
+async def _print_attempts(report: RunReport) -> None:
+    for stage in report.stages:
+        for attempt in stage.attempts:
+            output.print(
+                f"\n{stage.name}, attempt {attempt.number} ({attempt.healer}, "
+                f"{attempt.seconds:.1f} s): {attempt.verdict}: {attempt.reason}",
+                markup=False,
+                soft_wrap=True,
+            )
+            if attempt.patch is not None:
+                patch = (await get_bytes(attempt.patch)).decode("utf-8", "replace")
+                output.print(Syntax(patch, "diff", background_color="default"))
+
+
+def _row(execution: WorkflowExecution) -> dict[str, str]:
+    attributes = execution.typed_search_attributes
+
+    def text(key: object) -> str:
+        return str(attributes.get(key, ""))  # type: ignore[call-overload]
+
+    return {
+        "workflow_id": execution.id,
+        "run_id": execution.run_id,
+        "repository": text(search_attributes.REPOSITORY),
+        "ref": text(search_attributes.REF),
+        "commit": text(search_attributes.COMMIT),
+        "state": text(search_attributes.STATE),
+        "stage": text(search_attributes.STAGE),
+        "started": execution.start_time.isoformat(),
+    }

@@ -1,0 +1,175 @@
+"""`regreen run`: start or join the run of a commit and follow it until it is at rest."""
+
+import asyncio
+import getpass
+import os
+import sys
+from pathlib import Path
+
+from rich.prompt import Prompt
+
+from activities.artifact_store import get_bytes
+from activities.git import git
+from regreen.contracts.run import PipelineRequest, Review, RunReport
+from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK, UsageError
+from regreen.settings import Settings, load_settings
+from starters import runs
+from starters.log_file import log_to
+from starters.console import errors, output, print_json
+from starters.progress import coloured, shown, stage_table
+from starters.repository import resolve
+from starters.run_document import run_document, run_page
+from workers.embedded import Connection, temporal
+
+EXIT_CODES = {
+    "passed": EXIT_OK,
+    "released": EXIT_OK,
+    "waiting": EXIT_OK,
+    "running": EXIT_OK,
+    "failed": EXIT_FAILED,
+    "rejected": EXIT_NOT_APPROVED,
+    "expired": EXIT_NOT_APPROVED,
+    "cancelled": EXIT_NOT_APPROVED,
+}
+
+
+def use_state(state: Path | None) -> Settings:
+    """The settings, with the state folder that the command line names."""
+    if state is not None:
+        os.environ["REGREEN_STATE"] = str(state.resolve())
+    settings = load_settings()
+    log_to(settings.state)
+    return settings
+
+
+async def run(path: Path, ref: str, *, json: bool, detach: bool, settings: Settings) -> int:
+    """Start or join a run; returns the exit code."""
+    request, _, dirty = await resolve(path, ref)
+    if dirty:
+        note(f"uncommitted changes are not part of the run; it runs commit {request.commit[:12]}")
+    return await follow_request(request, json=json, detach=detach, settings=settings)
+
+
+async def heal(path: Path, ref: str, *, apply: bool, json: bool, settings: Settings) -> int:
+    """Run build, tests and heal loop only; print or apply the diff. Returns the exit code."""
+    request, _, dirty = await resolve(path, ref)
+    if apply and dirty:
+        raise UsageError("the working tree has uncommitted changes; commit or stash them first")
+    request = request.model_copy(update={"heal_only": True})
+    async with temporal(settings) as connection:
+        await runs.start(connection.client, request)
+        with shown(errors) as show:
+            report = await runs.follow(connection.client, runs.workflow_id(request), show)
+        if json:
+            print_json(run_document(report, settings, connection.ui))
+    healed = [a for s in report.stages for a in s.attempts if a.verdict == "healed" and a.patch]
+    patch = b"".join([await get_bytes(a.patch) for a in healed if a.patch])
+    if not json:
+        errors.print(stage_table(report.stages))
+        sys.stdout.write(patch.decode("utf-8", "replace"))
+    if patch and apply:
+        await git(["apply", "--whitespace=nowarn", "-"], cwd=Path(request.location), data=patch)
+        note("applied to the working tree; run the tests and commit")
+    return EXIT_CODES[report.state]
+
+
+async def follow_request(
+    request: PipelineRequest,
+    *,
+    json: bool,
+    detach: bool = False,
+    again: bool = False,
+    settings: Settings,
+) -> int:
+    """Start the request's run, unless there is one, and follow it."""
+    identifier = runs.workflow_id(request)
+    while True:
+        try:
+            async with temporal(settings) as connection:
+                started = await runs.start(connection.client, request, again=again)
+                again = False
+                if not started:
+                    note(f"joining the run of {request.commit[:12]}; `regreen retry` runs it again")
+                if detach:
+                    return _detached(connection, identifier, json)
+                return await follow_run(connection, identifier, json=json, settings=settings)
+        except runs.ConnectionLost:
+            note("the server went away; connecting again, the run goes on")
+
+
+async def follow_run(
+    connection: Connection, identifier: str, *, json: bool, settings: Settings
+) -> int:
+    """Follow a run until it is at rest, ask for approval on a terminal, print the result."""
+    asked = False
+    while True:
+        with shown(errors) as show:
+            report = await runs.follow(connection.client, identifier, show, through_waiting=asked)
+        if report.state != "waiting" or json or not sys.stdin.isatty():
+            break
+        if not await _ask(connection, report):
+            break
+        asked = True
+    if json:
+        print_json(run_document(report, settings, connection.ui))
+    else:
+        print_result(report, connection.ui)
+    return EXIT_CODES[report.state]
+
+
+def print_result(report: RunReport, ui: str | None) -> None:
+    """The run for a person, on standard output."""
+    output.print(stage_table(report.stages))
+    output.print()
+    reason = f": {report.reason}" if report.reason else ""
+    output.print(coloured(report.state), end="")
+    output.print(reason, markup=False, highlight=False, soft_wrap=True)
+    if report.sandbox.startswith("none"):
+        output.print(f"NOT ISOLATED: sandbox {report.sandbox}", style="bold red", markup=False)
+    if report.pull_request is not None:
+        _line(f"pull request #{report.pull_request.number}: {report.pull_request.url}")
+        _line(f"  branch {report.pull_request.branch}")
+    if report.state == "waiting":
+        _line(f"decide: regreen approve {report.workflow_id}")
+        _line(f"        regreen reject {report.workflow_id}")
+    if report.release is not None:
+        _line(f"release {report.release.version}: {report.release.directory}")
+    page = run_page(report, ui)
+    if page is not None:
+        _line(f"web UI while the server runs: {page}")
+
+
+def note(text: str) -> None:
+    """A remark on standard error."""
+    errors.print(f"note: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _line(text: str) -> None:
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _detached(connection: Connection, identifier: str, json: bool) -> int:
+    if connection.hosting:
+        note("this process hosted the server; the run goes on with the next `regreen up` or `run`")
+    if json:
+        print_json({"workflow_id": identifier, "state": "running"})
+    else:
+        _line(identifier)
+    return EXIT_OK
+
+
+async def _ask(connection: Connection, report: RunReport) -> bool:
+    print_result(report, connection.ui)
+    answer = await asyncio.to_thread(
+        Prompt.ask, "decision", choices=["approve", "reject", "later"], default="later"
+    )
+    if answer == "later":
+        return False
+    given = Review(
+        reviewer=getpass.getuser(),
+        decision="approve" if answer == "approve" else "reject",
+        source="command-line",
+        tree=report.tree,
+    )
+    await runs.review(connection.client, report.workflow_id, given)
+    return True

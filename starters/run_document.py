@@ -1,0 +1,73 @@
+"""The JSON document that `regreen run --json` prints (`docs/command-line.md`)."""
+
+from typing import Any
+from urllib.parse import quote
+
+from activities.artifact_store import local_path
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.run import RunReport, StageReport
+from regreen.settings import Settings
+
+
+def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[str, Any]:
+    """A run as plain data. Paths are given where the artifact store is a folder."""
+
+    def artifact(ref: ArtifactRef) -> dict[str, Any]:
+        path = local_path(ref, settings.artifacts_url)
+        return ref.model_dump() | {"path": None if path is None else str(path)}
+
+    def stage(report: StageReport) -> dict[str, Any]:
+        return {
+            "name": report.name,
+            "state": report.state or ("running" if report.running else None),
+            "seconds": report.seconds,
+            "summary": report.summary,
+            "attempts": [
+                {
+                    "number": attempt.number,
+                    "healer": attempt.healer,
+                    "verdict": attempt.verdict,
+                    "reason": attempt.reason,
+                    "patch": None if attempt.patch is None else artifact(attempt.patch),
+                    "tokens": attempt.tokens,
+                    "cost_usd": attempt.cost_usd,
+                    "seconds": attempt.seconds,
+                }
+                for attempt in report.attempts
+            ],
+        }
+
+    artifacts = [ref for each in report.stages for ref in each.artifacts]
+    pull_request, release = report.pull_request, report.release
+    return {
+        "run_id": report.run_id,
+        "workflow_id": report.workflow_id,
+        "state": report.state,
+        "reason": report.reason,
+        "repository": report.request.repository,
+        "ref": report.request.ref,
+        "commit": report.request.commit,
+        "tree": report.tree,
+        "sandbox": report.sandbox,
+        "stages": [stage(each) for each in report.stages],
+        "artifacts": [artifact(ref) for ref in artifacts],
+        "pull_request": None
+        if pull_request is None
+        else {"branch": pull_request.branch, "url": pull_request.url},
+        "release": None
+        if release is None
+        else {
+            "version": release.version,
+            "directory": release.directory,
+            "url": release.url,
+        },
+        "ui": run_page(report, ui),
+    }
+
+
+def run_page(report: RunReport, ui: str | None) -> str | None:
+    """The run's page in the Temporal web UI."""
+    if ui is None:
+        return None
+    workflow = quote(report.workflow_id, safe="")
+    return f"{ui}/namespaces/default/workflows/{workflow}/{report.run_id}/timeline"

@@ -1,0 +1,224 @@
+"""Starting, finding, following and steering runs."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from regreen.contracts.run import PipelineRequest, Review, RunReport
+from regreen.contracts.test_stage import TestStageResult
+from regreen.errors import UnreachableError, UsageError
+from regreen.roles import task_queue
+from workflows import search_attributes
+from workflows.pipeline import PipelineWorkflow
+
+_POLL_SECONDS = 0.5
+AT_REST = ("passed", "released", "failed", "rejected", "expired", "cancelled", "waiting")
+_LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
+
+
+class ConnectionLost(Exception):
+    """The server went away; connect again, the run goes on."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A run's report and what is going on in it right now."""
+
+    report: RunReport
+    attempts: dict[str, TestStageResult]
+    """Progress of the test stages that run."""
+    activity: dict[str, str]
+    """What the running steps last said, by the stage's or tool's name."""
+
+
+def workflow_id(request: PipelineRequest) -> str:
+    """`pipeline/<owner>/<name>/<commit>`: one run for a commit, and one that only heals."""
+    kind = "heal" if request.heal_only else "pipeline"
+    return f"{kind}/{request.repository}/{request.commit}"
+
+
+async def start(client: Client, request: PipelineRequest, *, again: bool = False) -> bool:
+    """Start the run of a commit, or find the one there is. Returns whether it was started.
+
+    With `again` a run that has ended is run once more.
+    """
+    reuse = (
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    )
+    known = (
+        (search_attributes.REPOSITORY, request.repository),
+        (search_attributes.REF, request.ref),
+        (search_attributes.COMMIT, request.commit),
+        (search_attributes.STATE, "running"),
+    )
+    try:
+        await client.start_workflow(
+            PipelineWorkflow.run,
+            request,
+            id=workflow_id(request),
+            task_queue=task_queue("orchestrator"),
+            id_reuse_policy=reuse,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=f"{request.repository} {request.ref} {request.commit[:12]}",
+            static_details=(
+                f"Repository `{request.repository}`, ref `{request.ref}`, commit "
+                f"`{request.commit}`, from `{request.location}`."
+            ),
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(key, value) for key, value in known]
+            ),
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    except RPCError as error:
+        raise _translated(error) from error
+    return True
+
+
+async def report_of(client: Client, run: str) -> RunReport:
+    """The report of a run by its workflow id. Raises UsageError when there is no such run."""
+    handle = client.get_workflow_handle_for(PipelineWorkflow.run, run)
+    try:
+        return await handle.query(PipelineWorkflow.report)
+    except WorkflowQueryFailedError as error:
+        raise UnreachableError(f"no worker could tell the state of {run}: {error}") from error
+    except RPCError as error:
+        raise _translated(error, run) from error
+
+
+async def follow(
+    client: Client, run: str, show: Callable[[Progress], None], *, through_waiting: bool = False
+) -> RunReport:
+    """Follow a run until it is at rest: ended, or waiting for a person.
+
+    With `through_waiting` it is followed to its end. Raises ConnectionLost when the server goes.
+    """
+    handle = client.get_workflow_handle_for(PipelineWorkflow.run, run)
+    while True:
+        try:
+            description = await handle.describe()
+            report = await handle.query(PipelineWorkflow.report)
+            show(Progress(report, *await _details(client, handle, report)))
+        except RPCError as error:
+            raise _translated(error, run) from error
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
+            await asyncio.sleep(_POLL_SECONDS)
+            continue
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            return _final(description.status, report)
+        if report.state == "waiting" and not through_waiting:
+            return report
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def review(client: Client, run: str, given: Review) -> None:
+    """Send a person's decision to a run that waits for one.
+
+    Raises UsageError when it does not wait.
+    """
+    report = await report_of(client, run)
+    if report.state != "waiting":
+        raise UsageError(f"{run} does not wait for a decision; it is {report.state}")
+    handle = client.get_workflow_handle_for(PipelineWorkflow.run, run)
+    if not given.delivery_id:
+        given = given.model_copy(update={"delivery_id": str(uuid.uuid4())})
+    await handle.signal(PipelineWorkflow.review, given)
+
+
+async def left_waiting(client: Client, run: str) -> None:
+    """Return once a run that got a decision does not wait for it any more."""
+    while True:
+        if (await report_of(client, run)).state != "waiting":
+            return
+        await asyncio.sleep(_POLL_SECONDS / 5)
+
+
+async def cancel(client: Client, run: str) -> None:
+    """Cancel a run. Raises UsageError when there is none that could be cancelled."""
+    try:
+        await client.get_workflow_handle(run).cancel()
+    except RPCError as error:
+        raise _translated(error, run) from error
+
+
+async def find_run(client: Client, name: str) -> str:
+    """The workflow id of the run that `name` means: an id, a commit, or the start of either."""
+    try:
+        found = []
+        async for execution in client.list_workflows('WorkflowType = "PipelineWorkflow"'):
+            commit = execution.id.rpartition("/")[2]
+            if name in (execution.id, execution.run_id):
+                return execution.id
+            if execution.id.startswith(name) or (len(name) >= 4 and commit.startswith(name)):
+                found.append(execution.id)
+    except RPCError as error:
+        raise _translated(error) from error
+    unique = list(dict.fromkeys(found))
+    if not unique:
+        raise UsageError(f"no run `{name}`; `regreen list` shows the runs")
+    if len(unique) > 1:
+        raise UsageError(f"`{name}` means {len(unique)} runs: {', '.join(unique[:3])}; say more")
+    return unique[0]
+
+
+def _final(status: WorkflowExecutionStatus | None, report: RunReport) -> RunReport:
+    """The report of a closed run; a workflow that was ended from outside could not say so."""
+    if report.state not in ("running", "waiting"):
+        return report
+    outside = (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.CANCELED)
+    state = "cancelled" if status in outside else "failed"
+    reason = f"the workflow was ended from outside ({status.name if status else 'unknown'})"
+    return report.model_copy(update={"state": state, "reason": reason})
+
+
+async def _details(
+    client: Client, handle: WorkflowHandle[PipelineWorkflow, RunReport], report: RunReport
+) -> tuple[dict[str, TestStageResult], dict[str, str]]:
+    attempts: dict[str, TestStageResult] = {}
+    said = dict(await _heartbeats(handle))
+    for stage in report.stages:
+        if stage.running and stage.state is None and stage.name in ("unit", "integration", "e2e"):
+            child = client.get_workflow_handle(f"{report.workflow_id}/{stage.name}")
+            try:
+                attempts[stage.name] = await child.query("progress", result_type=TestStageResult)
+                said |= dict(await _heartbeats(child))
+            except (RPCError, WorkflowQueryFailedError):
+                continue
+    return attempts, said
+
+
+async def _heartbeats(handle: WorkflowHandle[PipelineWorkflow, RunReport]) -> list[tuple[str, str]]:
+    description = await handle.describe()
+    told = []
+    for pending in description.raw_description.pending_activities:
+        details = await handle._client.data_converter.decode(pending.heartbeat_details.payloads)
+        for detail in details:
+            if isinstance(detail, dict):
+                text = str(detail.get("line") or "")
+                told.append((str(detail.get("subject", pending.activity_type.name)), text))
+    return told
+
+
+def _translated(error: RPCError, run: str = "") -> Exception:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return UsageError(f"no run `{run}`; `regreen list` shows the runs")
+    if error.status in _LOST:
+        return ConnectionLost(str(error))
+    return UnreachableError(f"Temporal: {error.message}")

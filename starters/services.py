@@ -1,0 +1,37 @@
+"""The long-running commands: the whole stack in the foreground, or one worker."""
+
+import asyncio
+import signal
+
+from regreen.errors import EXIT_OK, UsageError
+from regreen.roles import ROLES
+from regreen.settings import Settings
+from starters.console import errors
+from workers.embedded import temporal
+from workers.role_process import serve
+
+
+async def up(settings: Settings) -> int:
+    """Host the embedded server and all roles until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with temporal(settings) as connection:
+        if not connection.hosting:
+            raise UsageError(
+                "a server is running or configured already; `regreen list` shows its runs"
+            )
+        errors.print(f"web UI: {connection.ui}", highlight=False)
+        errors.print(f"state:  {settings.state}", highlight=False, soft_wrap=True)
+        errors.print("Ctrl-C ends it; unfinished runs go on next time", highlight=False)
+        await stop.wait()
+    return EXIT_OK
+
+
+async def worker(role: str, address: str | None) -> int:
+    """Serve one role. Raises UsageError for a role that does not exist."""
+    for known in ROLES:
+        if known == role:
+            await serve(known, address)
+            return EXIT_OK
+    raise UsageError(f"unknown role `{role}`; roles: {', '.join(ROLES)}")

@@ -1,0 +1,58 @@
+"""Steering runs: approve, reject, cancel, retry."""
+
+import getpass
+from typing import Literal
+
+from regreen.contracts.run import Review
+from regreen.errors import UsageError
+from regreen.settings import Settings
+from starters import runs
+from starters.run_command import follow_request, follow_run
+from workers.embedded import temporal
+
+
+async def decide(
+    name: str,
+    decision: Literal["approve", "reject"],
+    reviewer: str | None,
+    comment: str,
+    *,
+    json: bool,
+    settings: Settings,
+) -> int:
+    """Send a decision and follow the run to its end; returns the run's exit code."""
+    async with temporal(settings) as connection:
+        identifier = await runs.find_run(connection.client, name)
+        report = await runs.report_of(connection.client, identifier)
+        given = Review(
+            reviewer=reviewer or getpass.getuser(),
+            decision=decision,
+            comment=comment,
+            source="command-line",
+            tree=report.tree,
+        )
+        await runs.review(connection.client, identifier, given)
+        await runs.left_waiting(connection.client, identifier)
+        return await follow_run(connection, identifier, json=json, settings=settings)
+
+
+async def cancel(name: str, *, json: bool, settings: Settings) -> int:
+    """Cancel a run and follow it until it has ended."""
+    async with temporal(settings) as connection:
+        identifier = await runs.find_run(connection.client, name)
+        report = await runs.report_of(connection.client, identifier)
+        if report.state not in ("running", "waiting"):
+            raise UsageError(f"{identifier} has ended already; it is {report.state}")
+        await runs.cancel(connection.client, identifier)
+        await runs.left_waiting(connection.client, identifier)
+        return await follow_run(connection, identifier, json=json, settings=settings)
+
+
+async def retry(name: str, *, json: bool, settings: Settings) -> int:
+    """Run an ended run's commit again."""
+    async with temporal(settings) as connection:
+        identifier = await runs.find_run(connection.client, name)
+        report = await runs.report_of(connection.client, identifier)
+        if report.state in ("running", "waiting"):
+            raise UsageError(f"{identifier} has not ended; it is {report.state}")
+    return await follow_request(report.request, json=json, again=True, settings=settings)

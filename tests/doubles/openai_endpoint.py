@@ -1,0 +1,158 @@
+"""A Responses API on loopback that answers as scripted and remembers what it was asked."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """The answer to one request. The last step answers all further requests, too."""
+
+    text: str = ""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    """Sent as it is in place of a body made from `text`."""
+    usage: tuple[int, int] | None = (1200, 80)
+    """Input and output tokens; None leaves them out."""
+    hangs: bool = False
+    """Never answer; wait until the client goes away."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came in; names of headers in lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+
+@dataclass
+class Endpoint:
+    """A running double. `base_url` belongs into OPENAI_BASE_URL."""
+
+    base_url: str
+    asked: list[Asked] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    """Set once a request is in."""
+    abandoned: threading.Event = field(default_factory=threading.Event)
+    """Set once the client of a hanging step has gone away."""
+
+
+def response_body(
+    text: str, model: str, usage: tuple[int, int] | None = (1200, 80)
+) -> dict[str, Any]:
+    """A finished Response object, as OpenAI's API reference describes it."""
+    body: dict[str, Any] = {
+        "id": "resp_0001",
+        "object": "response",
+        "created_at": 1_760_000_000,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": model,
+        "output": [
+            {
+                "id": "msg_0001",
+                "type": "message",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": text, "annotations": []}],
+            }
+        ],
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+    }
+    if usage is not None:
+        tokens_in, tokens_out = usage
+        body["usage"] = {
+            "input_tokens": tokens_in,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": tokens_out,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": tokens_in + tokens_out,
+        }
+    return body
+
+
+def error_body(message: str, code: str | None = None) -> bytes:
+    """An error as OpenAI's API answers with it."""
+    error = {"message": message, "type": "error", "param": None, "code": code}
+    return json.dumps({"error": error}).encode()
+
+
+@contextmanager
+def openai_endpoint(steps: Sequence[Step]) -> Iterator[Endpoint]:
+    """Serve `POST /v1/responses` on a free loopback port until the block ends."""
+    stopping = threading.Event()
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 30
+
+        def do_POST(self) -> None:
+            names = {name.lower(): value for name, value in self.headers.items()}
+            length = int(names.get("content-length", "0"))
+            body = json.loads(self.rfile.read(length))
+            with lock:
+                endpoint.asked.append(Asked(self.path, names, body))
+                step = steps[min(len(endpoint.asked), len(steps)) - 1]
+            endpoint.arrived.set()
+            if step.hangs:
+                self._wait_for_the_client_to_leave()
+            elif self.path == "/v1/responses":
+                self._answer(step, body["model"])
+            else:
+                self._answer(Step(status=404, body=error_body("no such address")), "")
+
+        def _answer(self, step: Step, model: str) -> None:
+            content = step.body
+            if content is None:
+                content = json.dumps(response_body(step.text, model, step.usage)).encode()
+            self.send_response(step.status)
+            headers = {"content-type": "application/json", **step.headers}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _wait_for_the_client_to_leave(self) -> None:
+            self.connection.settimeout(0.05)
+            while not stopping.is_set():
+                try:
+                    if not self.connection.recv(1):
+                        endpoint.abandoned.set()
+                        return
+                except TimeoutError:
+                    continue
+                except OSError:
+                    endpoint.abandoned.set()
+                    return
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    endpoint = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield endpoint
+    finally:
+        stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
