@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -13,7 +12,8 @@ from temporalio.exceptions import ApplicationError
 from activities.file_lock import file_lock
 from activities.interpreter import find_interpreter
 from activities.process import Completed
-from activities.sandbox import Mount, Sandbox, inside, run_sandboxed
+from activities.sandbox import inside, run_sandboxed
+from activities.uv import last_error, uv_sandbox
 from regreen.contracts.source import Workspace
 from regreen.errors import UsageError
 from regreen.pipeline_file import Pipeline
@@ -64,13 +64,6 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
     return folder
 
 
-def uv_cache(repository: str) -> Mount:
-    """uv's cache for one repository, so that none can poison what another installs."""
-    folder = load_settings().cache / "uv" / re.sub(r"[^\w.-]+", "-", repository)
-    folder.mkdir(parents=True, exist_ok=True)
-    return Mount(folder, "/cache/uv", writable=True)
-
-
 async def _make(
     folder: Path,
     copy: Path,
@@ -84,15 +77,13 @@ async def _make(
         raise ApplicationError(
             "uv not found, `regreen tools install`", type="ToolMissing", non_retryable=True
         )
-    cache = uv_cache(workspace.source.repository)
-    prefix = interpreter.resolve().parent.parent
-    sandbox = Sandbox(
+    sandbox = uv_sandbox(
+        uv,
+        interpreter,
+        pipeline,
+        workspace.source.repository,
         workspace=copy,
         environment=folder,
-        environment_writable=True,
-        mounts=(Mount(uv, str(uv)), Mount(prefix, str(prefix)), cache),
-        network=pipeline.build.network,
-        variables={"UV_CACHE_DIR": cache.target, "UV_LINK_MODE": "copy", "UV_NO_CONFIG": "1"},
     )
     python = f"{inside(sandbox, folder)}/bin/python"
     output = folder.with_suffix(".log")
@@ -107,7 +98,7 @@ async def _make(
         )
         if done.code != 0:
             limit = f" (after {pipeline.build.timeout:g} s)" if done.timed_out else ""
-            raise EnvironmentFailed(f"{subject}: {_last_error(done.tail(4000))}{limit}", output)
+            raise EnvironmentFailed(f"{subject}: {last_error(done.tail(4000))}{limit}", output)
         return done
 
     offline = [] if pipeline.build.network else ["--offline"]
@@ -161,13 +152,3 @@ def _inputs(copy: Path) -> dict[str, str]:
         for path in paths
         if path.is_file() and not path.is_symlink()
     }
-
-
-def _last_error(output: str) -> str:
-    lines = [line.strip(" ×╰│▶─>├") for line in output.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("hint:")]
-    for line in lines:
-        if line.startswith("error:") or "No solution found" in line or "Error:" in line:
-            index = lines.index(line)
-            return " ".join(lines[index : index + 2])[:300]
-    return lines[-1][:300] if lines else "no output"

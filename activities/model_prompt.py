@@ -134,7 +134,7 @@ async def _suspects(request: PromptRequest, copy: Path) -> list[SuspiciousLine]:
         seconds=request.pipeline.heal.search_seconds,
     )
     try:
-        async with candidate_server(copy, environment, search.seed) as server:
+        async with candidate_server(copy, environment) as server:
             measured = await heartbeating(measure(server, search), f"coverage {request.stage}")
     except ServerDied:
         return []

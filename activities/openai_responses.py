@@ -16,7 +16,7 @@ from activities.artifact_store import get_bytes
 from activities.healing.redaction import redact
 from activities.heartbeat import heartbeating
 from activities.openai_prices import cost_usd
-from regreen.contracts.model import ModelReply, ModelRequest
+from regreen.contracts.model import ModelCheck, ModelReply, ModelRequest
 from regreen.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -38,6 +38,14 @@ _TRANSIENT_CODES = {"server_error", "rate_limit_exceeded"}
 
 
 @activity.defn
+async def check_model(check: ModelCheck) -> str:
+    """The configured model's name. Raises ApplicationError `ModelNotConfigured`, not retryable."""
+    settings = load_settings()
+    _configured_key(settings)
+    return settings.openai_model
+
+
+@activity.defn
 async def ask_model(request: ModelRequest) -> ModelReply:
     """Ask the configured model and return what it says, with tokens and cost.
 
@@ -47,14 +55,7 @@ async def ask_model(request: ModelRequest) -> ModelReply:
     `ModelReplyUnreadable`. No error shows the key.
     """
     settings = load_settings()
-    key = "" if settings.openai_api_key is None else settings.openai_api_key.get_secret_value()
-    if not key.strip():
-        raise _refused("ModelNotConfigured", "OPENAI_API_KEY is not set")
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise _refused("ModelNotConfigured", "OPENAI_API_KEY holds characters that no key has")
-    base_url = settings.openai_base_url
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise _refused("ModelNotConfigured", "OPENAI_BASE_URL is not an http or https address")
+    key = _configured_key(settings)
     prompt = (await get_bytes(request.prompt)).decode("utf-8", "replace")
     try:
         response = await heartbeating(_ask(settings, key, request, prompt), settings.openai_model)
@@ -71,6 +72,18 @@ async def ask_model(request: ModelRequest) -> ModelReply:
         failure = _transient("ModelReplyUnreadable", reason)
     # Raised outside of the handlers: their errors hold the request with its key.
     raise failure
+
+
+def _configured_key(settings: Settings) -> str:
+    key = "" if settings.openai_api_key is None else settings.openai_api_key.get_secret_value()
+    if not key.strip():
+        raise _refused("ModelNotConfigured", "OPENAI_API_KEY is not set")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise _refused("ModelNotConfigured", "OPENAI_API_KEY holds characters that no key has")
+    base_url = settings.openai_base_url
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise _refused("ModelNotConfigured", "OPENAI_BASE_URL is not an http or https address")
+    return key
 
 
 async def _ask(settings: Settings, key: str, request: ModelRequest, prompt: str) -> Response:

@@ -1,6 +1,5 @@
 """The package stage: source distribution, and the wheel made from it, in the sandbox."""
 
-import re
 import tomllib
 from pathlib import Path
 
@@ -13,19 +12,12 @@ from packaging.utils import (
 from temporalio import activity
 
 from activities.artifact_store import put_file
-from activities.environment import uv_cache
 from activities.git import git
 from activities.interpreter import find_interpreter
 from activities.process import Completed
 from activities.result_file import is_result
-from activities.sandbox import (
-    Mount,
-    Sandbox,
-    inside,
-    isolation,
-    require_isolation,
-    run_sandboxed,
-)
+from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
+from activities.uv import last_error, uv_sandbox
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.run import StageRequest, StageVerdict
@@ -65,7 +57,13 @@ async def package_distribution(request: StageRequest) -> StageVerdict:
             results = folder / "results"
             results.mkdir()
             sandbox = uv_sandbox(
-                uv, interpreter, pipeline, request.workspace.source.repository, results, copy, epoch
+                uv,
+                interpreter,
+                pipeline,
+                request.workspace.source.repository,
+                workspace=copy,
+                results=results,
+                epoch=epoch,
             )
             built = results / "dist"
             done = await run_sandboxed(
@@ -99,38 +97,6 @@ async def package_distribution(request: StageRequest) -> StageVerdict:
     )
 
 
-def uv_sandbox(
-    uv: Path,
-    interpreter: Path,
-    pipeline: Pipeline,
-    repository: str,
-    results: Path,
-    workspace: Path | None = None,
-    epoch: str = "315532800",
-) -> Sandbox:
-    """A sandbox in which uv builds and installs, with a package cache for this repository only.
-
-    `epoch` is SOURCE_DATE_EPOCH in seconds; the default is the first moment a zip file can hold.
-    """
-    cache = uv_cache(repository)
-    prefix = interpreter.resolve().parent.parent
-    isolated = isolation().kind == "bubblewrap"
-    return Sandbox(
-        workspace=workspace,
-        results=results,
-        mounts=(Mount(uv, str(uv)), Mount(prefix, str(prefix)), cache),
-        network=pipeline.build.network,
-        variables={
-            "UV_CACHE_DIR": cache.target if isolated else str(cache.source),
-            "UV_LINK_MODE": "copy",
-            "UV_NO_CONFIG": "1",
-            "UV_PYTHON_DOWNLOADS": "never",
-            "NO_COLOR": "1",
-            "SOURCE_DATE_EPOCH": epoch,
-        },
-    )
-
-
 async def install_wheel(
     sandbox: Sandbox,
     uv: Path,
@@ -153,20 +119,6 @@ async def install_wheel(
         timeout=_timeout(pipeline),
         subject=f"uv pip install: {wheel.name}",
     )
-
-
-def last_error(output: str) -> str:
-    """The line of uv's or a build back end's output that says what went wrong."""
-    lines = [line.strip(" \t×╰│▶─>├") for line in output.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("hint:")]
-    # A back end's own exception comes last of all; uv repeats only that it failed.
-    for line in reversed(lines):
-        if re.match(r"[\w.]*(Error|Exception|Exit)\b", line):
-            return line[:300]
-    for line in lines:
-        if line.lower().startswith("error:") or "No solution found" in line:
-            return " ".join(lines[lines.index(line) :][:2])[:300]
-    return lines[-1][:300] if lines else "no output"
 
 
 def _pyproject(copy: Path) -> str | None:

@@ -98,17 +98,12 @@ async def discard_draft(request: FolderRequest) -> bool:
 
 def release_directory(request: FolderRequest) -> Path:
     """Where the release is published."""
-    if request.directory is not None:
-        base = Path(request.directory)
-        if not base.is_absolute() or ".." in base.parts:
-            raise _refused(f"release.directory: {request.directory} is not an absolute path")
-    else:
-        base = load_settings().state.resolve() / "releases"
-        for part in request.repository.split("/"):
-            name = re.sub(r"[^\w.-]+", "-", part).lstrip(".")
-            if not name:
-                raise _refused(f"{request.repository!r} is not a repository's name")
-            base /= name
+    base = load_settings().releases_folder
+    for part in request.repository.split("/"):
+        name = re.sub(r"[^\w.-]+", "-", part).lstrip(".")
+        if not name:
+            raise _refused(f"{request.repository!r} is not a repository's name")
+        base /= name
     return base / request.version
 
 

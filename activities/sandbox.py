@@ -50,7 +50,7 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt
 
 # Which index to use and how to reach it is not a secret of Regreen, and a build that may use the
 # network cannot work without it.
-_NETWORK_VARIABLES = (
+NETWORK_VARIABLES = (
     "ALL_PROXY",
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -271,7 +271,7 @@ def _variables(sandbox: Sandbox, private: Path, isolated: bool) -> dict[str, str
         path.insert(0, f"{environment}/bin")
     variables["PATH"] = ":".join(path)
     if sandbox.network:
-        variables |= {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+        variables |= {name: os.environ[name] for name in NETWORK_VARIABLES if name in os.environ}
     return variables | dict(sandbox.variables)
 
 

@@ -12,9 +12,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file, put_bytes, put_file
 from activities.interpreter import find_interpreter
-from activities.packaging import install_wheel, last_error, uv_sandbox
+from activities.packaging import install_wheel
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, isolation, require_isolation, run_sandboxed
+from activities.uv import last_error, uv_sandbox
 from activities.workspace import private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release import BillOfMaterialsRequest
@@ -57,7 +58,7 @@ async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerd
         wheel, tree = results / request.wheel.name, results / "installed"
         await get_file(request.wheel, wheel)
         repository = request.workspace.source.repository
-        sandbox = uv_sandbox(uv, interpreter, pipeline, repository, results)
+        sandbox = uv_sandbox(uv, interpreter, pipeline, repository, results=results)
         done = await install_wheel(sandbox, uv, interpreter, pipeline, wheel, tree, folder)
         if done.code != 0:
             log = await put_file(done.output, "text/plain")
@@ -122,8 +123,12 @@ def normalised_cyclonedx(document: dict[str, Any]) -> dict[str, Any]:
     """A CycloneDX document whose bytes depend only on what it lists."""
     metadata = dict(document.get("metadata", {}))
     metadata["timestamp"] = _TIMESTAMP
-    # The folder that was scanned is how the product was looked at, not what it is.
-    metadata["component"] = dict(metadata.get("component", {})) | {"type": "application"}
+    # The folder that was scanned is how the product was looked at, not what it is; syft makes the
+    # reference from the folder's path.
+    metadata["component"] = dict(metadata.get("component", {})) | {
+        "bom-ref": "product",
+        "type": "application",
+    }
     components = [part for part in document.get("components", []) if "purl" in part]
     components.sort(key=_text)
     listed = {

@@ -128,8 +128,6 @@ class ReleaseSection(Section):
     """A release: version from conventional commits, signed, tagged, in a release folder."""
 
     tag_prefix: str = "v"
-    directory: str | None = None
-    """Absolute path under which release folders are made. Unset: in Regreen's state folder."""
 
 
 class HealSection(Section):

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """Folder for the server's database, artifacts, caches, local pull requests and releases."""
     artifacts: str | None = None
     """URL of the artifact store, such as `s3://bucket/prefix`. Unset: a folder in `state`."""
+    releases: Path | None = None
+    """Folder for published releases. Unset: `releases` in `state`."""
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY")
     )
@@ -38,6 +40,11 @@ class Settings(BaseSettings):
     def artifacts_url(self) -> str:
         """URL of the artifact store."""
         return self.artifacts or (self.state.resolve() / "artifacts").as_uri()
+
+    @property
+    def releases_folder(self) -> Path:
+        """Where release folders go; the operator's choice and never a repository's."""
+        return (self.releases or self.state / "releases").resolve()
 
     @property
     def cache(self) -> Path:

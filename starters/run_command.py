@@ -14,8 +14,8 @@ from regreen.contracts.run import PipelineRequest, Review, RunReport
 from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK, UsageError
 from regreen.settings import Settings, load_settings
 from starters import runs
-from starters.log_file import log_to
 from starters.console import errors, output, print_json
+from starters.log_file import log_to
 from starters.progress import coloured, shown, stage_table
 from starters.repository import resolve
 from starters.run_document import run_document, run_page

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 
 from activities.process import die_with_parent
+from activities.sandbox import NETWORK_VARIABLES
 from activities.workspace import sweep
 from regreen.roles import Role
 from regreen.settings import Settings
@@ -18,30 +19,8 @@ from workers.worker import make_worker
 # What a runner needs of its parent's environment; whatever is not named, secrets above all, is
 # not handed down.
 _INHERITED = (
-    "ALL_PROXY",
-    "HOME",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "LANG",
-    "LC_ALL",
-    "NO_PROXY",
-    "PATH",
-    "PYTHONPATH",
-    "REGREEN_TOOLS",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "TZ",
-    "UV_DEFAULT_INDEX",
-    "UV_FIND_LINKS",
-    "UV_INDEX",
-    "UV_INDEX_URL",
-    "UV_NATIVE_TLS",
-    "UV_SYSTEM_CERTS",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
+    *NETWORK_VARIABLES,
+    *("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "REGREEN_TOOLS", "TMPDIR", "TZ"),
 )
 _RESTART_SECONDS = 1.0
 

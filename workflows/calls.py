@@ -21,6 +21,22 @@ _RETRY = RetryPolicy(
     backoff_coefficient=2.0,
     maximum_interval=timedelta(seconds=30),
     maximum_attempts=20,
+    # A mistake in the code does not go away by trying again. Temporal compares exact class names.
+    non_retryable_error_types=[
+        "AssertionError",
+        "AttributeError",
+        "ImportError",
+        "IndexError",
+        "KeyError",
+        "ModuleNotFoundError",
+        "NameError",
+        "NotImplementedError",
+        "TypeError",
+        "UnboundLocalError",
+        "ValidationError",
+        "ValueError",
+        "ZeroDivisionError",
+    ],
 )
 
 

@@ -15,11 +15,11 @@ with workflow.unsafe.imports_passed_through():
         read_model_reply,
         write_model_prompt,
     )
-    from activities.openai_responses import ask_model
+    from activities.openai_responses import ask_model, check_model
     from activities.search_healer import SearchProposalRequest, propose_search_patch
     from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.healing import Attempt, AttemptVerdict, HealerName
-    from regreen.contracts.model import ModelExchange, ModelRequest
+    from regreen.contracts.model import ModelCheck, ModelExchange, ModelRequest
     from regreen.contracts.test_stage import TestStageRequest
     from regreen.contracts.testing import TestReport, Triage
     from regreen.roles import Role
@@ -117,6 +117,9 @@ async def _search(number: int, heal_round: HealRound) -> _Proposed:
 async def _ask(number: int, heal_round: HealRound) -> _Proposed:
     request = heal_round.request
     base = _stage_fields(request)
+    if all(attempt.healer != "openai" for attempt in heal_round.earlier):
+        check = ModelCheck(stage=request.stage)
+        await call("healer", check_model, check, summary="openai: configured?", timeout=30)
     prompt = await call(
         "runner",
         write_model_prompt,
@@ -198,5 +201,5 @@ ACTIVITIES: dict[Role, list[object]] = {
         guard_patch,
         verify_patch,
     ],
-    "healer": [ask_model],
+    "healer": [check_model, ask_model],
 }

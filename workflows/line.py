@@ -85,7 +85,7 @@ class Line:
         order = ("failed", "passed", "skipped")
         return StageReport(
             name=stage,
-            state=next(state for state in order if state in states),  # type: ignore[arg-type]
+            state=next(state for state in order if state in states),
             summary="; ".join(verdict.summary for verdict in verdicts),
             artifacts=tuple(ref for verdict in verdicts for ref in verdict.artifacts),
         )

@@ -70,7 +70,6 @@ class ReleaseWorkflow:
                 run=request.run,
                 repository=request.workspace.source.repository,
                 version=request.plan.version,
-                directory=request.settings.directory,
                 files=files,
             )
             await self._draft(request, folder)

@@ -113,7 +113,7 @@ class TestStageWorkflow:
             if patched is not None:
                 return self._healed(attempt, patched, report, triage)
             if attempt.verdict == "no_patch":
-                unavailable.append(f"{healers[0]}: {attempt.reason}")
+                unavailable.append(f"{healers[0]}: {attempt.reason.rstrip('.')}")
                 healers.pop(0)
         if not self._request.pipeline.healers:
             unavailable.append("no healers configured")

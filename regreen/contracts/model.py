@@ -6,6 +6,12 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 
 
+class ModelCheck(Contract):
+    """The question whether a model is configured, before work is spent on a prompt."""
+
+    stage: str
+
+
 class ModelExchange(Contract):
     """A reply that could not be used, and what the model is told about it."""
 

@@ -1,5 +1,7 @@
 """What the publisher is asked to show to a person, and to remember."""
 
+from pydantic import Field
+
 from regreen.contracts.base import Contract
 from regreen.contracts.healing import Heal
 from regreen.contracts.run import PullRequest
@@ -41,7 +43,7 @@ class PullRequestRecord(Contract):
     head: str
     tree: str
     body: str
-    comments: dict[str, str] = {}
+    comments: dict[str, str] = Field(default_factory=dict)
 
 
 class PullRequestDecision(Contract):

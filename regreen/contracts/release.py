@@ -125,8 +125,6 @@ class FolderRequest(Contract):
     """Workflow id of the run; the draft belongs to it."""
     repository: str
     version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+!-]*$")
-    directory: str | None
-    """Absolute folder for the releases. None: Regreen's state folder."""
     files: tuple[ReleaseFile, ...]
     """Everything in the folder, `SHA256SUMS` included."""
 

@@ -67,7 +67,6 @@ async def _request(
         run=run,
         repository="example/shop",
         version="1.0.0",
-        directory=None,
         files=tuple(files),
     )
 
@@ -165,19 +164,23 @@ async def test_a_directory_that_is_not_absolute_is_refused(directory: str) -> No
     assert caught.value.non_retryable
 
 
-async def test_a_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
+async def test_a_releases_folder_that_is_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("x")
-    request = await _request(sign=False)
-    request = request.model_copy(update={"directory": str(tmp_path / "file")})
+    monkeypatch.setenv("REGREEN_RELEASES", str(tmp_path / "file"))
     with pytest.raises(ApplicationError, match="cannot write to") as caught:
-        await draft_release_folder(request)
+        await draft_release_folder(await _request(sign=False))
     assert (caught.value.type, caught.value.non_retryable) == ("ReleaseRefused", True)
 
 
-async def test_a_chosen_directory_holds_the_version(tmp_path: Path) -> None:
-    request = (await _request()).model_copy(update={"directory": str(tmp_path / "out")})
+async def test_the_operator_chooses_the_releases_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_RELEASES", str(tmp_path / "out"))
+    request = await _request()
     receipt = await publish_release_folder(request)
-    assert receipt.directory == str(tmp_path / "out" / "1.0.0")
+    assert receipt.directory == str(tmp_path / "out" / request.repository / "1.0.0")
 
 
 async def test_names_that_differ_only_in_case_are_refused() -> None:

@@ -13,8 +13,10 @@ import psutil
 import pytest
 import uv
 
+import activities.sandbox
 from activities.healing.search.engine import applied, search
 from activities.healing.search.request import SearchProgress, SearchRequest, SearchResult
+from activities.sandbox import Isolation
 from activities.workspace import patch_of
 from regreen.contracts.testing import Frame, TestFailure
 
@@ -824,16 +826,39 @@ async def test_reports_progress_and_goes_on_from_it(environment: Path, tmp_path:
     assert rest.candidates >= seen[-1].tried
 
 
-async def test_cancelling_leaves_no_process_behind(environment: Path, tmp_path: Path) -> None:
+def without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activities.sandbox, "isolation", lambda: Isolation("none", "not here"))
+
+
+async def test_works_where_nothing_can_be_isolated(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_isolation(monkeypatch)
+    bug = BUGS["swapped arguments"]
+    files = {"src/shop/__init__.py": bug.source, "tests/test_shop.py": bug.tests}
+    folder = repository(tmp_path / "shop", {**files, "pytest.ini": "[pytest]\npythonpath = src\n"})
+    result = await search(request_for(folder, environment, failing_in(folder, environment), bug))
+    patched(folder, result)
+    assert run_tests(folder, environment).returncode == 0
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+async def test_cancelling_leaves_no_process_behind(
+    isolated: bool, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isolated:
+        without_isolation(monkeypatch)
     folder = repository(
         tmp_path / "shop",
         {
             "shop.py": "def price():\n    return 1\n",
             "test_shop.py": """\
+            import subprocess
             import time
             from shop import price
 
             def test_slow():
+                subprocess.Popen(["sleep", "987"], start_new_session=True)
                 time.sleep(0.2)
                 assert price() == 1 and price() == 2
             """,
@@ -846,14 +871,10 @@ async def test_cancelling_leaves_no_process_behind(environment: Path, tmp_path: 
     )
     task = asyncio.create_task(search(request))
     await started.wait()
-    own = {child.pid for child in psutil.Process().children(recursive=True)}
-    assert own
+    started_processes = psutil.Process().children(recursive=True)
+    assert any("sleep" in process.name() for process in started_processes)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    left = [
-        pid for pid in own
-        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-        and any("regreen_fork_server" in word for word in psutil.Process(pid).cmdline())
-    ]  # fmt: skip
-    assert left == []
+    _, alive = psutil.wait_procs(started_processes, timeout=10)
+    assert alive == []

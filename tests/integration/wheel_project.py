@@ -43,7 +43,7 @@ def need(*tools: str) -> None:
     """Fail, and do not skip, when a tool that the test is about is missing."""
     for tool in tools:
         if find(tool) is None:
-            pytest.fail(f"{tool} not found; `make tools` installs it")
+            pytest.fail(f"{tool} not found; `make setup` installs it")
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -18,7 +18,7 @@ async def env() -> AsyncIterator[WorkflowEnvironment]:
     """The server, with time skipping switched on for every workflow that is started through it."""
     server = find("temporal")
     if server is None:
-        pytest.fail("temporal not found; `make tools` installs it")
+        pytest.fail("temporal not found; `make setup` installs it")
     flags = [word for flag in _FLAGS for word in ("--dynamic-config-value", flag)]
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(server),

@@ -42,7 +42,7 @@ class Candidate:
         return unit.text(_spliced(self.source.text, self.replacements, unit.start, unit.end))
 
     def fingerprint(self) -> str | None:
-        """The tree that results, to tell duplicates; None when it does not compile or is the same."""
+        """The resulting tree, to tell duplicates; None when it does not compile or is the same."""
         unit = self.unit
         piece = self.patched_unit()
         if unit is None or piece is None:

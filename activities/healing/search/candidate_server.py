@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from activities.sandbox import (
+    WORKSPACE,
     Limits,
     Mount,
     Sandbox,
     inside,
-    isolation,
     kill_sandboxed,
     sandbox_command,
 )
@@ -59,7 +59,6 @@ async def candidate_server(workspace: Path, environment: Path) -> AsyncIterator[
         copy, private = Path(folder) / "workspace", Path(folder) / "private"
         private.mkdir()
         await asyncio.to_thread(shutil.copytree, workspace, copy, symlinks=True)
-        isolated = isolation().kind == "bubblewrap"
         roots = [copy / "src", copy] if (copy / "src").is_dir() else [copy]
         shown = Sandbox(workspace=copy)
         variables = {
@@ -74,7 +73,7 @@ async def candidate_server(workspace: Path, environment: Path) -> AsyncIterator[
             limits=Limits(memory_bytes=_MEMORY_BYTES),
         )
         python = inside(sandbox, environment) + "/bin/python"
-        program = _SHOWN_AS if isolated else str(_PROGRAM)
+        program = _SHOWN_AS if inside(sandbox, copy) == WORKSPACE else str(_PROGRAM)
         argv, env, cwd = sandbox_command(sandbox, [python, program], private)
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -121,7 +121,7 @@ async def _hunted(
         if best_of(patches) is None and len(measured.failing) > 1 and hunt.warm:
             await _combine(hunt, server, ordered)
     chosen = best_of(hunt.plausible)
-    tried_in_all = max(request.resume.tried, hunt.first) + hunt.ran
+    tried_in_all = request.resume.tried + hunt.ran
     if chosen is None:
         late = time.monotonic() >= deadline
         text = nothing_found(hunt.plausible, tried_in_all, suspected, late)
@@ -137,10 +137,13 @@ async def _hunted(
 async def _worked(hunt: _Hunt, server: CandidateServer) -> None:
     """Walk the order with all servers; the first is already running."""
     count = max(1, min(hunt.request.servers, os.cpu_count() or 1, 4))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_work(hunt, server))
-        for _ in range(count - 1):
-            group.create_task(_work(hunt, None))
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_work(hunt, server))
+            for _ in range(count - 1):
+                group.create_task(_work(hunt, None))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
 
 
 async def _work(hunt: _Hunt, server: CandidateServer | None) -> None:
@@ -200,10 +203,7 @@ async def _combine(hunt: _Hunt, server: CandidateServer, ordered: Sequence[Candi
         start = hunt.total
         hunt.order = enumerate(combined(partial, everything), start)
         hunt.first = start
-        hunt.decided.clear()
-        before, hunt.ran = hunt.ran, 0
         await _work(hunt, server)
-        hunt.first, hunt.ran = hunt.request.resume.tried, before + hunt.ran
     except ServerDied:
         return
 

@@ -181,34 +181,45 @@ def _constant(site: Site, node: ast.Constant) -> Iterator[Idea]:
     value = node.value
     if isinstance(site.parent(node), ast.Expr | ast.JoinedStr | ast.FormattedValue):
         return
-    if isinstance(value, bool):
-        yield site.replaced(node, str(not value), 0.2)
-    elif isinstance(value, int):
-        tries = dict.fromkeys([value + 1, value - 1, 0, 1, 2, -value, value * 10, value // 10, 100])
-        for rank, other in enumerate(tries):
-            if other != value:
-                yield site.replaced(node, str(other), 0.3 + 0.12 * rank)
-        yield from (site.replaced(node, text, 1.4) for text in ("None", "False", "True"))
-    elif isinstance(value, float):
-        tries_of_float = dict.fromkeys(
-            round(other, 12)
-            for other in (1 - value, value * 10, value / 10, value * 100, value / 100, 1 + value,
-                          0.0, 1.0, value * 2, value / 2, value + 0.05, value - 0.05)
-        )  # fmt: skip
-        for rank, other_float in enumerate(tries_of_float):
-            yield site.replaced(node, repr(other_float), 0.5 + 0.1 * rank)
-    elif isinstance(value, str):
-        others = [text for text in site.module.strings if text != value]
-        others.sort(key=lambda text: abs(len(text) - len(value)))
-        for rank, text in enumerate(["", " ", *others][:14]):
-            if text != value:
-                yield site.replaced(node, _quoted(text), 1.0 + 0.06 * rank)
-        for changed in (value.strip(), value.lower(), value.upper(), value.capitalize()):
-            if changed != value and changed:
-                yield site.replaced(node, _quoted(changed), 0.8)
-    elif value is None:
-        for rank, text in enumerate(("[]", "0", "{}", '""', "False", "True", *site.locals[:4])):
-            yield site.replaced(node, text, 0.8 + 0.08 * rank)
+    match value:
+        case bool():
+            yield site.replaced(node, str(not value), 0.2)
+        case int():
+            yield from _whole_number(site, node, value)
+        case float():
+            yield from _fraction(site, node, value)
+        case str():
+            yield from _text(site, node, value)
+        case None:
+            others = ("[]", "0", "{}", '""', "False", "True", *site.locals[:4])
+            for rank, text in enumerate(others):
+                yield site.replaced(node, text, 0.8 + 0.08 * rank)
+
+
+def _whole_number(site: Site, node: ast.Constant, value: int) -> Iterator[Idea]:
+    others = [value + 1, value - 1, 0, 1, 2, -value, value * 10, value // 10, 100]
+    for rank, other in enumerate(dict.fromkeys(others)):
+        if other != value:
+            yield site.replaced(node, str(other), 0.3 + 0.12 * rank)
+    yield from (site.replaced(node, text, 1.4) for text in ("None", "False", "True"))
+
+
+def _fraction(site: Site, node: ast.Constant, value: float) -> Iterator[Idea]:
+    others = [1 - value, value * 10, value / 10, value * 100, value / 100, 1 + value, 0.0, 1.0]
+    others += [value * 2, value / 2, value + 0.05, value - 0.05]
+    for rank, other in enumerate(dict.fromkeys(round(other, 12) for other in others)):
+        yield site.replaced(node, repr(other), 0.5 + 0.1 * rank)
+
+
+def _text(site: Site, node: ast.Constant, value: str) -> Iterator[Idea]:
+    others = [text for text in site.module.strings if text != value]
+    others.sort(key=lambda text: abs(len(text) - len(value)))
+    for rank, text in enumerate(["", " ", *others][:14]):
+        if text != value:
+            yield site.replaced(node, _quoted(text), 1.0 + 0.06 * rank)
+    for changed in (value.strip(), value.lower(), value.upper(), value.capitalize()):
+        if changed not in {value, ""}:
+            yield site.replaced(node, _quoted(changed), 0.8)
 
 
 def _quoted(text: str) -> str:
@@ -266,43 +277,42 @@ def _off(text: str | None, by: int) -> str | None:
 
 def _call(site: Site, node: ast.Call) -> Iterator[Idea]:
     segment = site.source.segment
-    arguments = list(node.args)
-    yield from _swapped(site, node, arguments, 0.5)
-    values = [*arguments, *(keyword.value for keyword in node.keywords)]
-    if node.keywords:
-        yield from _swapped(site, node, values[len(arguments) :], 0.7)
     name = node.func.id if isinstance(node.func, ast.Name) else ""
-    if name == "range" and not node.keywords:
-        yield from _range(site, node, [segment(argument) for argument in arguments])
     called = node.func.attr if isinstance(node.func, ast.Attribute) else name
+    yield from _arguments(site, node, called)
+    if name == "range" and not node.keywords:
+        yield from _range(site, node, [segment(argument) for argument in node.args])
     if called in site.module.coroutines and not isinstance(site.parent(node), ast.Await):
         yield site.replaced(node, f"await {segment(node)}", 0.2)
-    if len(arguments) == 1 and not node.keywords and not isinstance(arguments[0], ast.Starred):
-        yield site.replaced(node, segment(arguments[0]), 1.3, removes=True)
+    plain = not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
+    if len(node.args) == 1 and plain:
+        yield site.replaced(node, segment(node.args[0]), 1.3, removes=True)
     if isinstance(node.func, ast.Attribute) and not node.args:
         yield site.replaced(node, segment(node.func.value), 1.3, removes=True)
-    if called in {"get", "pop", "getattr"} and len(arguments) == 1:
-        for rank, default in enumerate(("0", "[]", '""', "{}", "None", "False", "1")):
-            end = site.source.span(arguments[0])[1]
-            cost = 0.6 + 0.1 * rank
-            yield site.rewritten(node, [Replacement(end, end, f", {default}")], cost)
-    if called in {"sorted", "sort", "max", "min"} and not isinstance(site.parent(node), ast.Expr):
-        keywords = {keyword.arg for keyword in node.keywords}
-        if "reverse" not in keywords and called in {"sorted", "sort"} and arguments:
-            end = site.source.span(node)[1] - 1
-            yield site.rewritten(node, [Replacement(end, end, ", reverse=True")], 0.6)
-    for keyword in node.keywords:
-        others = [k for k in node.keywords if k is not keyword]
-        start, end = site.source.span(keyword)
-        if others or arguments:
-            comma = site.source.text.rfind(",", site.source.span(node)[0], start)
-            if comma > 0:
-                yield Idea(1.3, f"dropped the argument `{segment(keyword)}`",
-                           (Replacement(comma, end, ""),), True)  # fmt: skip
     if isinstance(site.parent(node), ast.Return | ast.Assign | ast.Call | ast.For):
         for wrapper in ("list", "sorted", "abs", "len", "int", "str", "set"):
             if wrapper != name:
                 yield site.replaced(node, f"{wrapper}({segment(node)})", 1.9)
+
+
+def _arguments(site: Site, node: ast.Call, called: str) -> Iterator[Idea]:
+    yield from _swapped(site, node, node.args, 0.5)
+    yield from _swapped(site, node, [keyword.value for keyword in node.keywords], 0.7)
+    if called in {"get", "pop", "getattr"} and len(node.args) in {1, 2}:
+        end = site.source.span(node.args[-1])[1]
+        for rank, default in enumerate(("0", "[]", '""', "{}", "None", "False", "1")):
+            change = Replacement(end, end, f", {default}")
+            yield site.rewritten(node, [change], 0.6 + 0.1 * rank)
+    if called in {"sorted", "sort"} and "reverse" not in {k.arg for k in node.keywords}:
+        end = site.source.span(node)[1] - 1
+        text = ", reverse=True" if node.args or node.keywords else "reverse=True"
+        yield site.rewritten(node, [Replacement(end, end, text)], 0.6)
+    for keyword in node.keywords:
+        start, end = site.source.span(keyword)
+        comma = site.source.text.rfind(",", site.source.span(node)[0], start)
+        if comma > 0:
+            yield Idea(1.3, f"dropped the argument `{site.source.segment(keyword)}`",
+                       (Replacement(comma, end, ""),), True)  # fmt: skip
 
 
 def _range(site: Site, node: ast.Call, texts: list[str]) -> Iterator[Idea]:

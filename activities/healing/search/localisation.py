@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from regreen.contracts.testing import TestFailure
 
 Spectra = Mapping[str, Mapping[int, tuple[int, int, bool]]]
-"""By file and line: failing tests that ran it, passing tests that ran it, whether collecting did."""
+"""By file and line: failing and passing tests that ran it, and whether collecting did."""
 
 _FRAME_BONUS = 0.25
 _ENCLOSING_BONUS = 0.1

@@ -1,5 +1,6 @@
 """The stage run once under coverage: which tests there are, how they end, what they run."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -37,11 +38,18 @@ class Measurement:
 
     def limit(self, tests: tuple[str, ...]) -> float:
         """Seconds that a candidate may take for some tests, from what they took unpatched."""
+        return max(2.0, 5 * self._expected(tests)) + 0.5
+
+    def cpu_limit(self, tests: tuple[str, ...]) -> int:
+        """Seconds of CPU time for the same: ends endless loops sooner, however busy the machine."""
+        return max(1, math.ceil(5 * self._expected(tests)))
+
+    def _expected(self, tests: tuple[str, ...]) -> float:
         total = 0.0
         for test in tests:
             took = self.seconds.get(test, 0.0)
             total += _HUNG_TEST_COUNTS if took >= 0.95 * self.each else took
-        return max(2.0, 5 * total) + 0.5
+        return total
 
     def cold_limit(self) -> float:
         """The same for a run of pytest from the start."""

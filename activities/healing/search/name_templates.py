@@ -4,7 +4,7 @@ import ast
 import builtins
 import difflib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from activities.healing.search.candidate import Replacement
 from activities.healing.search.site import Idea, Site, stored_names
@@ -54,6 +54,13 @@ def _near(name: str, others: Iterable[str], most: int = 3) -> list[str]:
     return difflib.get_close_matches(name, [other for other in others if other != name], most, 0.6)
 
 
+def _ranked(name: str, others: Iterable[str], most: int = 4) -> list[str]:
+    """The other names, those that look alike first."""
+    rest = [other for other in dict.fromkeys(others) if other != name]
+    near = _near(name, rest, most)
+    return [*near, *(other for other in rest if other not in near)]
+
+
 def _name(site: Site, node: ast.Name, known: set[str]) -> Iterator[Idea]:
     parent = site.parent(node)
     called = isinstance(parent, ast.Call) and parent.func is node
@@ -64,35 +71,39 @@ def _name(site: Site, node: ast.Name, known: set[str]) -> Iterator[Idea]:
         yield site.replaced(node, f"self.{node.id}", 0.5)
     if called and node.id in {*site.module.methods.get(site.class_name, ())}:
         yield site.replaced(node, f"self.{node.id}", 0.5)
-    for family in _SIBLINGS:
-        if node.id in family and called:
-            for other in family:
-                if other != node.id and other in _BUILTINS:
-                    yield site.replaced(node, other, 0.3)
     if called:
-        if node.id in site.module.callables:
-            others = [name for name in site.module.callables if name != node.id]
-            near = _near(node.id, others, 5)
-            for rank, other in enumerate([*near, *(o for o in others if o not in near)][:10]):
-                yield site.replaced(node, other, 0.9 + 0.08 * rank)
+        yield from _other_functions(site, node)
         return
+    yield from _other_values(site, node)
+
+
+def _other_functions(site: Site, node: ast.Name) -> Iterator[Idea]:
+    for family in _SIBLINGS:
+        for other in family if node.id in family else ():
+            if other != node.id and other in _BUILTINS:
+                yield site.replaced(node, other, 0.3)
+    if node.id in site.module.callables:
+        for rank, other in enumerate(_ranked(node.id, site.module.callables, 5)[:10]):
+            yield site.replaced(node, other, 0.9 + 0.08 * rank)
+
+
+def _other_values(site: Site, node: ast.Name) -> Iterator[Idea]:
+    bound = [name for inner in site.expressions() for name in stored_names(inner)]
+    receiver = isinstance(site.parent(node), ast.Attribute)
+    base = 0.9 if node.id == "self" else 0.6
+    own = ["self"] if site.class_name and (receiver or site.hints.any("TypeError")) else []
+    for rank, other in enumerate(_ranked(node.id, [*bound, *site.locals, *own])[:12]):
+        yield site.replaced(node, other, base + 0.05 * rank)
     if node.id in {"self", "cls"}:
         return
-    bound = {name for inner in site.expressions() for name in stored_names(inner)}
-    others = [name for name in (*bound, *site.locals) if name != node.id]
-    others = list(dict.fromkeys(others))
-    near = _near(node.id, others, 4)
-    for rank, other in enumerate([*near, *(o for o in others if o not in near)][:12]):
-        yield site.replaced(node, other, 0.6 + 0.05 * rank)
-    is_value = node.id in site.module.values
-    others = [name for name in site.module.values if name != node.id and name not in site.locals]
-    near = _near(node.id, others, 4)
-    for rank, other in enumerate([*near, *(o for o in others if o not in near)][:8]):
-        yield site.replaced(node, other, (0.7 if is_value else 1.5) + 0.06 * rank)
+    base = 0.7 if node.id in site.module.values else 1.5
+    values = [name for name in site.module.values if name not in site.locals]
+    for rank, other in enumerate(_ranked(node.id, values)[:8]):
+        yield site.replaced(node, other, base + 0.06 * rank)
     for rank, attribute in enumerate(site.attributes[:8]):
         yield site.replaced(node, f"self.{attribute}", 1.3 + 0.06 * rank)
     for rank, attribute in enumerate(site.module.receivers.get(node.id, ())[:6]):
-        if not isinstance(parent, ast.Attribute):
+        if not isinstance(site.parent(node), ast.Attribute):
             yield site.replaced(node, f"{node.id}.{attribute}", 1.5 + 0.06 * rank)
 
 
@@ -145,35 +156,32 @@ def _attribute(site: Site, node: ast.Attribute) -> Iterator[Idea]:
             for other in family:
                 if other != node.attr:
                     yield renamed(other, 0.25)
+    yield from _other_attributes(site, node, renamed, called)
+    if receiver == "self" and node.attr in site.parameters:
+        yield site.replaced(node, node.attr, 0.5)
+    if not called and site.hints.any("TypeError"):
+        yield site.replaced(node, f"{source.segment(node)}()", 0.8)
+
+
+def _other_attributes(
+    site: Site, node: ast.Attribute, renamed: Callable[[str, float], Idea], called: bool
+) -> Iterator[Idea]:
+    """Attributes of the same object first, then those of any; look-alikes before others."""
+    receiver = site.source.segment(node.value)
     eager = 0.6 if site.hints.any("AttributeError") else 0.0
-    own: tuple[str, ...] = ()
+    own = site.module.receivers.get(receiver, ())
     if receiver == "self":
         methods = site.module.methods.get(site.class_name, ())
         own = tuple(m for m in methods if not m.startswith("__")) if called else site.attributes
         if eager and node.attr not in {*site.attributes, *methods}:
             for rank, other in enumerate(_near(node.attr, (*site.attributes, *methods))):
                 yield renamed(other, -0.2 + 0.1 * rank)
-        if node.attr in site.parameters:
-            yield site.replaced(node, node.attr, 0.5)
-    else:
-        own = site.module.receivers.get(receiver, ())
-    others = [other for other in own if other != node.attr]
-    near = _near(node.attr, others)
-    for rank, other in enumerate([*near, *(o for o in others if o not in near)][:10]):
-        yield renamed(other, 0.7 + 0.06 * rank - (eager if other in near else 0.0))
-    everywhere = [o for o in site.module.used_attributes if o != node.attr and o not in others]
-    every_class = [o for names in site.module.attributes.values() for o in names]
-    candidates = dict.fromkeys([*every_class, *everywhere])
-    near = _near(node.attr, candidates, 4)
-    for rank, other in enumerate([*near, *(o for o in candidates if o not in near)][:12]):
-        yield renamed(other, 1.1 + 0.07 * rank - (eager if other in near else 0.0))
-    for rank, other in enumerate(other for other in site.locals[:8] if other != receiver):
-        if isinstance(node.value, ast.Name) and receiver != "self":
-            yield site.rewritten(
-                node, [Replacement(*source.span(node.value), other)], 1.0 + 0.06 * rank
-            )
-    if not called and site.hints.any("TypeError"):
-        yield site.replaced(node, f"{source.segment(node)}()", 0.8)
+    every_class = [name for names in site.module.attributes.values() for name in names]
+    anywhere = [n for n in (*every_class, *site.module.used_attributes) if n not in own]
+    for base, most, names in ((0.7, 24, own), (1.1, 12, anywhere)):
+        near = _near(node.attr, names)
+        for rank, other in enumerate(_ranked(node.attr, names)[:most]):
+            yield renamed(other, base + 0.04 * rank - (eager if other in near else 0.0))
 
 
 def _keyword_names(site: Site, node: ast.Call) -> Iterator[Idea]:

@@ -40,6 +40,15 @@ class Hints:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """A simple statement on one line, as it stands somewhere in the file."""
+
+    text: str
+    loads: frozenset[str]
+    stores: frozenset[str]
+
+
+@dataclass(frozen=True)
 class ModuleNames:
     """Names that a module's code can use, found once for each file."""
 
@@ -56,6 +65,8 @@ class ModuleNames:
     used_attributes: tuple[str, ...]
     strings: tuple[str, ...]
     coroutines: frozenset[str]
+    statements: tuple[Statement, ...]
+    """Assignments and calls of the file's functions, each text once."""
 
 
 @dataclass(frozen=True)
@@ -159,57 +170,85 @@ def shown(text: str, most: int = 70) -> str:
 
 def module_names(source: SourceText) -> ModuleNames:
     """Collect the names of a file."""
-    values: dict[str, None] = {}
-    callables: dict[str, None] = {}
-    modules: dict[str, None] = {}
-    attributes: dict[str, dict[str, None]] = {}
-    methods: dict[str, dict[str, None]] = {}
-    receivers: dict[str, dict[str, None]] = {}
-    used: dict[str, None] = {}
-    strings: dict[str, None] = {}
-    coroutines = set()
+    values: list[str] = []
+    callables: list[str] = []
+    modules: list[str] = []
     for node in source.tree.body:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                callables[node.name] = None
+                callables.append(node.name)
             case ast.ImportFrom():
-                callables |= {(alias.asname or alias.name): None for alias in node.names}
+                callables += [alias.asname or alias.name for alias in node.names]
             case ast.Import():
-                modules |= {(a.asname or a.name.partition(".")[0]): None for a in node.names}
+                modules += [a.asname or a.name.partition(".")[0] for a in node.names]
             case ast.Assign() | ast.AnnAssign():
-                values |= dict.fromkeys(stored_names(node))
-    for any_node in ast.walk(source.tree):
-        match any_node:
+                values += stored_names(node)
+    attributes: dict[str, tuple[str, ...]] = {}
+    methods: dict[str, tuple[str, ...]] = {}
+    receivers: dict[str, list[str]] = {}
+    used: list[str] = []
+    strings: list[str] = []
+    coroutines = set()
+    for inner in ast.walk(source.tree):
+        match inner:
             case ast.AsyncFunctionDef():
-                coroutines.add(any_node.name)
+                coroutines.add(inner.name)
             case ast.ClassDef():
-                own = attributes.setdefault(any_node.name, {})
-                for part in any_node.body:
-                    if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
-                        is_property = any("property" in ast.dump(d) for d in part.decorator_list)
-                        target = own if is_property else methods.setdefault(any_node.name, {})
-                        target[part.name] = None
-                    elif isinstance(part, ast.Assign | ast.AnnAssign):
-                        own |= dict.fromkeys(stored_names(part))
-                for inner in ast.walk(any_node):
-                    if (
-                        _on_self(inner)
-                        and isinstance(inner, ast.Attribute)
-                        and isinstance(inner.ctx, ast.Store)
-                    ):
-                        own[inner.attr] = None
+                attributes[inner.name], methods[inner.name] = _members(inner)
             case ast.Attribute():
-                used[any_node.attr] = None
-                receivers.setdefault(ast.unparse(any_node.value), {})[any_node.attr] = None
+                used.append(inner.attr)
+                receivers.setdefault(ast.unparse(inner.value), []).append(inner.attr)
             case ast.Constant(value=str(text)) if 0 < len(text) <= 40 and "\n" not in text:
-                strings[text] = None
+                strings.append(text)
     return ModuleNames(
-        tuple(values), tuple(callables), tuple(modules),
-        {name: tuple(found) for name, found in attributes.items()},
-        {name: tuple(found) for name, found in methods.items()},
-        {name: tuple(found) for name, found in receivers.items()},
-        tuple(used), tuple(strings), frozenset(coroutines),
+        _unique(values), _unique(callables), _unique(modules), attributes, methods,
+        {name: _unique(found) for name, found in receivers.items()},
+        _unique(used), _unique(strings), frozenset(coroutines), _statements(source),
     )  # fmt: skip
+
+
+def _members(definition: ast.ClassDef) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the objects of a class have: attributes, and methods."""
+    attributes: list[str] = []
+    methods: list[str] = []
+    for part in definition.body:
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+            is_property = any("property" in ast.dump(one) for one in part.decorator_list)
+            (attributes if is_property else methods).append(part.name)
+        elif isinstance(part, ast.Assign | ast.AnnAssign):
+            attributes += stored_names(part)
+    attributes += [
+        inner.attr
+        for inner in ast.walk(definition)
+        if isinstance(inner, ast.Attribute)
+        and isinstance(inner.ctx, ast.Store)
+        and isinstance(inner.value, ast.Name)
+        and inner.value.id == "self"
+    ]
+    return _unique(attributes), _unique(methods)
+
+
+def _statements(source: SourceText) -> tuple[Statement, ...]:
+    found: dict[str, Statement] = {}
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) or isinstance(
+            node.value, ast.Constant
+        ):
+            continue
+        text = source.segment(node)
+        if len(text) > 80 or "\n" in text or source.function_of(node) is None:
+            continue
+        names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+        found[text] = Statement(
+            text,
+            frozenset(name.id for name in names if isinstance(name.ctx, ast.Load)),
+            frozenset(name.id for name in names if isinstance(name.ctx, ast.Store)),
+        )
+    return tuple(found.values())
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def stored_names(node: ast.AST) -> list[str]:
@@ -219,14 +258,6 @@ def stored_names(node: ast.AST) -> list[str]:
         for inner in ast.walk(node)
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
     ]
-
-
-def _on_self(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "self"
-    )
 
 
 def site_of(source: SourceText, statement: ast.stmt, module: ModuleNames, hints: Hints) -> Site:

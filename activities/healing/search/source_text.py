@@ -4,10 +4,10 @@ import ast
 import io
 import re
 import tokenize
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -168,8 +168,10 @@ def _first_line(node: ast.stmt) -> int:
 def tree_dump(text: str) -> str | None:
     """A text's tree without positions; None when it is not Python."""
     try:
-        tree = ast.parse(text)
-        compile(tree, "<candidate>", "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+            compile(tree, "<candidate>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return ast.dump(tree)
@@ -188,13 +190,3 @@ def read_source(path: str, data: bytes) -> SourceText | None:
     except (SyntaxError, ValueError, LookupError, RecursionError):
         return None
     return SourceText(path, data, text, encoding, tree, mark)
-
-
-def between(source: SourceText, left: ast.expr, right: ast.expr) -> tuple[int, int]:
-    """The text between two neighbouring expressions: the operator's place."""
-    return source.span(left)[1], source.span(right)[0]
-
-
-def neighbours(nodes: list[ast.expr]) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Each pair of expressions that stand side by side."""
-    return pairwise(nodes)

@@ -1,10 +1,12 @@
 """Templates for statements: guards, returns, assignments, dropping, moving and repeating."""
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 from activities.healing.search.candidate import Replacement
 from activities.healing.search.site import Idea, Site, shown, stored_names
+from activities.healing.search.source_text import Function
 
 _EMPTY_VALUES = ("None", "[]", "0", '""', "{}", "False", "True", "0.0", "1", "()", "set()")
 _AUGMENTED: dict[type[ast.operator], tuple[str, ...]] = {
@@ -43,6 +45,7 @@ def statement_ideas(site: Site) -> Iterator[Idea]:
     yield from _moved(site)
     yield from _wrapped(site)
     yield from _inserted(site)
+    yield from _donated(site)
     if isinstance(statement, (*_SIMPLE, ast.If, ast.For, ast.While, ast.Break, ast.Continue)):
         old = shown(site.source.segment(statement))
         start, end = site.source.span(statement)
@@ -130,8 +133,8 @@ def _guards(site: Site) -> Iterator[Idea]:
     if not first:
         names = list(dict.fromkeys([*_names_in(site), *names]))
     tests = [f"not {name}" for name in names[:5]]
-    tests += [form.format(name) for name in names[:3] for form in ("{} is None", "{} <= 0",
-                                                                   "{} <= 1", "{} < 0")]  # fmt: skip
+    forms = ("{} is None", "{} <= 0", "{} <= 1", "{} < 0")
+    tests += [form.format(name) for name in names[:3] for form in forms]
     for exception in sorted(site.hints.raises):
         if exception in {"AssertionError", "SystemExit", "KeyboardInterrupt"}:
             continue
@@ -272,7 +275,7 @@ def _missing_return(site: Site) -> Iterator[Idea]:
     names = list(dict.fromkeys([*stored_names(statement), *reversed(site.locals)]))
     for rank, name in enumerate(names[:8]):
         yield _after(site, [f"return {name}"], 0.6 - eager + 0.06 * rank)
-    if "self" in {argument.arg for argument in function.args.args}:
+    if "self" in _arguments_of(function):
         yield _after(site, ["return self"], 0.9 - eager)
     if has_value:
         for rank, value in enumerate(_EMPTY_VALUES[1:]):
@@ -362,33 +365,68 @@ def _inserted(site: Site) -> Iterator[Idea]:
     function, statement = site.function, site.statement
     if function is None:
         return
-    names = site.locals[:6]
-    for rank, name in enumerate(names):
-        if _in_loop(site) or function.body[-1] is not statement:
-            yield _after(site, [f"{name} += 1"], 1.7 + 0.05 * rank)
-            yield _after(site, [f"{name} -= 1"], 1.9 + 0.05 * rank)
-        for other_rank, other in enumerate(names):
-            if other == name:
-                continue
-            cost = 1.9 + 0.04 * (rank + other_rank)
-            if not isinstance(statement, ast.Return | ast.Raise):
-                yield _after(site, [f"{name} = {other}"], cost)
-                yield _after(site, [f"{name}.append({other})"], cost)
-                yield _after(site, [f"{name}.add({other})"], cost + 0.2)
-    if function.name == "__init__":
-        for rank, name in enumerate(site.parameters):
-            if name not in site.attributes:
-                yield _after(site, [f"self.{name} = {name}"], 0.6 + 0.06 * rank)
+    yield from _forgotten_attributes(site, function)
     if site.hints.any("UnboundLocalError"):
         for name in site.locals[:6]:
             for rank, value in enumerate(_EMPTY_VALUES[:6]):
                 yield _before(site, [f"{name} = {value}"], 0.6 + 0.06 * rank)
+    if isinstance(statement, ast.Return | ast.Raise):
+        return
+    names = site.locals[:6]
+    for rank, name in enumerate(names):
+        yield _after(site, [f"{name} += 1"], 1.7 + 0.05 * rank)
+        yield _after(site, [f"{name} -= 1"], 1.9 + 0.05 * rank)
+        for other_rank, other in enumerate(names):
+            if other != name:
+                cost = 1.9 + 0.04 * (rank + other_rank)
+                yield _after(site, [f"{name} = {other}"], cost)
+                yield _after(site, [f"{name}.append({other})"], cost)
+                yield _after(site, [f"{name}.add({other})"], cost + 0.2)
+
+
+def _donated(site: Site) -> Iterator[Idea]:
+    """A statement of the same file that the function could do with, too."""
+    function = site.function
+    if function is None:
+        return
+    module = site.module
+    known = {*site.locals, *module.values, *module.callables, *module.modules, *dir(builtins)}
+    known |= {"self"} & _arguments_of(function)
+    read = {
+        node.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    missing = read - known
+    here = site.source.segment(function)
+    useful = [one for one in module.statements if one.loads <= known and one.stores <= read]
+    for one in useful:
+        if one.stores & missing:
+            yield _before(site, [one.text], 0.1)
+    rest = [one for one in useful if one.text not in here and not one.stores & missing]
+    rest.sort(key=lambda one: -len((one.loads | one.stores) & read))
+    for rank, one in enumerate(rest[:12]):
+        yield _before(site, [one.text], 1.8 + 0.05 * rank)
+        if _block(site)[-1] is site.statement and not isinstance(site.statement, ast.Return):
+            yield _after(site, [one.text], 1.8 + 0.05 * rank)
+
+
+def _forgotten_attributes(site: Site, function: Function) -> Iterator[Idea]:
+    if function.name == "__init__":
+        for rank, name in enumerate(site.parameters):
+            if name not in site.attributes:
+                yield _after(site, [f"self.{name} = {name}"], 0.6 + 0.06 * rank)
+    if isinstance(site.statement, ast.Return | ast.Raise):
+        return
     for rank, name in enumerate(site.attributes[:6]):
-        for sign in ("+=", "-="):
-            for other in site.parameters[:3]:
-                if not isinstance(statement, ast.Return | ast.Raise):
-                    yield _after(site, [f"self.{name} {sign} {other}"], 2.1 + 0.05 * rank)
-    if isinstance(statement, ast.Assign | ast.AugAssign) and site.attributes:
-        for rank, attribute in enumerate(site.module.methods.get(site.class_name, ())[:6]):
-            if attribute not in {function.name} and not attribute.startswith("__"):
-                yield _after(site, [f"self.{attribute}()"], 2.2 + 0.05 * rank)
+        for other in site.parameters[:3]:
+            yield _after(site, [f"self.{name} += {other}"], 2.1 + 0.05 * rank)
+            yield _after(site, [f"self.{name} -= {other}"], 2.15 + 0.05 * rank)
+    methods = site.module.methods.get(site.class_name, ())
+    for rank, name in enumerate(methods[:6] if "self" in _arguments_of(function) else ()):
+        if name != function.name and not name.startswith("__"):
+            yield _after(site, [f"self.{name}()"], 2.2 + 0.05 * rank)
+
+
+def _arguments_of(function: Function) -> set[str]:
+    return {argument.arg for argument in function.args.args}

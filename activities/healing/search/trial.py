@@ -1,6 +1,7 @@
 """Running one candidate: the failing tests, then the whole stage, then once more from the start."""
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -52,7 +53,9 @@ async def warm_up(server: CandidateServer, measured: Measurement) -> bool:
         return False
     # Unpatched, the warm process must see what the stage saw, or its verdicts mean nothing.
     alone = [measured.failing[0]]
-    red = await server.ask(_request((), [], alone, True, measured.limit(tuple(alone))), limit + 60)
+    request = _request((), [], alone, True, measured.limit(tuple(alone)))
+    request["cpu"] = measured.cpu_limit(tuple(alone))
+    red = await server.ask(request, limit + _PATIENCE_SECONDS)
     return red["verdict"] in {"fail", "timeout"}
 
 
@@ -102,6 +105,7 @@ async def mended(
         return frozenset()
     limit = measured.limit(measured.failing)
     request = _request([candidate], hot, list(measured.failing), False, limit)
+    request["cpu"] = measured.cpu_limit(measured.failing)
     answer = await server.ask(request, limit + _PATIENCE_SECONDS)
     return frozenset(answer["passed"])
 
@@ -126,6 +130,8 @@ async def _ask(
 ) -> dict[str, Any]:
     limit = measured.cold_limit() if hot is None else measured.limit(tuple(tests or ()))
     request = _request(candidates, hot, tests, True, limit) | {"paths": list(paths)}
+    if hot is not None:
+        request["cpu"] = measured.cpu_limit(tuple(tests or ()))
     return await server.ask(request, limit + _PATIENCE_SECONDS)
 
 
@@ -142,7 +148,7 @@ def _request(
         for edit in candidate.edits()
     ]
     return {"request": "try", "edits": edits, "hot": hot, "tests": tests, "stop": stop,
-            "limit": limit}  # fmt: skip
+            "limit": limit, "cpu": math.ceil(limit) + 2}  # fmt: skip
 
 
 def _hot(measured: Measurement, candidates: Sequence[Candidate]) -> list[dict[str, Any]] | None:

@@ -33,7 +33,7 @@ class Channel:
             wait = None if deadline is None else 0.05
             ready, _, _ = select.select([self.reading], [], [], wait)
             if ready:
-                piece = os.read(self.reading, 1 << 20)
+                piece = os.read(self.reading, 1 << 16)
                 if not piece:
                     return None
                 self._buffer += piece

@@ -16,7 +16,7 @@ def run_cold(request: dict[str, Any]) -> dict[str, Any]:
     """Run `tests` (null: all) of `paths` within `limit` seconds and return the verdict."""
 
     def body(channel: Channel) -> None:
-        limit_resources(request["limit"])
+        limit_resources(request["cpu"])
         recorder = SelectingRecorder(request["tests"], request["stop"])
         pytest.main(pytest_arguments(request["paths"]), plugins=[recorder])
         wanted = recorder.collected if request["tests"] is None else request["tests"]

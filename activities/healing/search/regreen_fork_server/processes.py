@@ -21,7 +21,7 @@ _host: list[int] = []
 
 
 def adopt_orphans(host: int) -> None:
-    """Make this process inherit its descendants' orphans; `host` is its descriptor to the caller."""
+    """Inherit the orphans of all descendants; `host` is the descriptor to the caller."""
     _host.append(host)
     _prctl(_CHILD_SUBREAPER, 1)
 
@@ -83,10 +83,10 @@ def end_strays(keep: int = 0) -> None:
             end_child(pid)
 
 
-def limit_resources(seconds: float) -> None:
-    """Bound this process's CPU time and the files it writes."""
+def limit_resources(seconds: int) -> None:
+    """Bound this process's CPU time, in seconds, and the files it writes."""
     for what, most in (
-        (resource.RLIMIT_CPU, int(seconds) + 2),
+        (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, _WRITTEN_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):

@@ -43,7 +43,7 @@ class _Serving(Recorder):
 
     def _run(self, session: Any, request: dict[str, Any], places: Any, loaded: Any) -> Any:
         def body(channel: Channel) -> None:
-            limit_resources(request["limit"])
+            limit_resources(request["cpu"])
             if not all(exchange(hot, places, loaded) for hot in request["hot"]):
                 channel.send({"verdict": "unsupported", **_NOTHING})
                 return
@@ -55,12 +55,18 @@ class _Serving(Recorder):
             items = selected(session.items, tests)
             for number, item in enumerate(items):
                 following = items[number + 1] if number + 1 < len(items) else None
+                # Nobody reads how it failed, and writing that takes longer than most tests.
+                item.repr_failure = _nothing_to_say
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if session.shouldstop or session.shouldfail:
                     break
             channel.send(self.answer(tests))
 
         return supervised(body, request["limit"])
+
+
+def _nothing_to_say(*_: object, **__: object) -> str:
+    return ""
 
 
 def _body(channel: Channel) -> None:
