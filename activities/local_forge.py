@@ -99,7 +99,10 @@ def read_pull_request(repository: str, number: int) -> PullRequestRecord:
 async def _commit_heals(repository: Path, content: PullRequestContent) -> tuple[str, list[str]]:
     head = content.source.commit
     patches = []
-    dates = {"GIT_AUTHOR_DATE": content.opened_at, "GIT_COMMITTER_DATE": content.opened_at}
+    # The base's own date, so that the same patches on the same base are the same commits.
+    shown = await git(["show", "--no-patch", "--format=%cI", head], cwd=repository)
+    date = shown.decode().strip()
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     with private_folder() as folder:
         index = {"GIT_INDEX_FILE": str(folder / "index")}
         await git(["read-tree", head], cwd=repository, env=index)

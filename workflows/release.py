@@ -81,7 +81,12 @@ class ReleaseWorkflow:
             await self._compensate(request)
             raise
         await _uninterrupted(self._verify(request, directory, signed))
-        return Release(version=request.plan.version, directory=directory, tag=request.plan.tag)
+        return Release(
+            version=request.plan.version,
+            directory=directory,
+            tag=request.plan.tag,
+            unsigned=signed.skipped,
+        )
 
     async def _sign(self, request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
         files = _released_files(request)

@@ -15,8 +15,6 @@ class PullRequestContent(Contract):
     """Workflow id of the run: one pull request each."""
     source: Source
     branch: str
-    opened_at: str
-    """ISO 8601, from the workflow's clock, so that a retry makes the same commits."""
     heals: tuple[Heal, ...]
 
 

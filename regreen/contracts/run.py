@@ -88,6 +88,8 @@ class Release(Contract):
     directory: str
     url: str | None = None
     tag: str
+    unsigned: str = ""
+    """Why nothing is signed; empty when everything is."""
 
 
 class RunReport(Contract):

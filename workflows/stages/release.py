@@ -34,6 +34,8 @@ async def execute(line: Line) -> StageReport:
         static_summary=f"release {line.plan.tag}",
     )
     summary = f"{line.plan.tag} in {line.release.directory}"
+    if line.release.unsigned:
+        summary += f"; NOT SIGNED, skipped: {line.release.unsigned}"
     return StageReport(name="release", state="passed", summary=summary)
 
 

@@ -50,8 +50,7 @@ async def _hand_over(line: Line, result: TestStageResult) -> None:
     line.heals.append(result.heal)
     if line.request.heal_only:
         return
-    now = workflow.now()
-    branch = f"auto-heal/{result.heal.stage}/{now.strftime(_BRANCH_TIME)}"
+    branch = f"auto-heal/{result.heal.stage}/{workflow.now().strftime(_BRANCH_TIME)}"
     if line.pull_request is not None:
         branch = line.pull_request.branch
     line.pull_request = await call(
@@ -61,7 +60,6 @@ async def _hand_over(line: Line, result: TestStageResult) -> None:
             run=line.workflow_id,
             source=line.source,
             branch=branch,
-            opened_at=now.isoformat(),
             heals=tuple(line.heals),
         ),
         summary=f"pull request from {branch}",

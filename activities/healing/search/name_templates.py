@@ -178,7 +178,7 @@ def _other_attributes(
                 yield renamed(other, -0.2 + 0.1 * rank)
     every_class = [name for names in site.module.attributes.values() for name in names]
     anywhere = [n for n in (*every_class, *site.module.used_attributes) if n not in own]
-    for base, most, names in ((0.7, 24, own), (1.1, 12, anywhere)):
+    for base, most, names in ((0.7, 24, own), (1.1, 40, anywhere)):
         near = _near(node.attr, names)
         for rank, other in enumerate(_ranked(node.attr, names)[:most]):
             yield renamed(other, base + 0.04 * rank - (eager if other in near else 0.0))

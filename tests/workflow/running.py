@@ -1,0 +1,97 @@
+"""Starting runs and test stages against a script, and asking them how they are."""
+
+import asyncio
+import uuid
+from typing import Any
+
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from regreen.contracts.run import PipelineRequest, Review, RunReport
+from regreen.contracts.source import Workspace
+from regreen.contracts.test_stage import TestStageRequest, TestStageResult
+from regreen.pipeline_file import Pipeline
+from regreen.roles import task_queue
+from starters import runs
+from tests.workflow.sample_answers import SOURCE, request
+from workflows.pipeline import PipelineWorkflow
+from workflows.test_stage import TestStageWorkflow
+
+Run = WorkflowHandle[PipelineWorkflow, RunReport]
+
+
+async def start_run(client: Client, **changes: Any) -> Run:
+    """Start a run of its own repository."""
+    return await start(client, request(**({"repository": f"example/{uuid.uuid4()}"} | changes)))
+
+
+async def start(client: Client, wanted: PipelineRequest) -> Run:
+    """Start this very run."""
+    assert await runs.start(client, wanted)
+    return client.get_workflow_handle_for(PipelineWorkflow.run, runs.workflow_id(wanted))
+
+
+async def run_stage(
+    client: Client, pipeline: Pipeline, *, earlier: tuple[str, ...] = ()
+) -> TestStageResult:
+    """Run the unit stage alone, to its end."""
+    return await client.execute_workflow(
+        TestStageWorkflow.run,
+        TestStageRequest(
+            stage="unit",
+            workspace=Workspace(source=SOURCE),
+            pipeline=pipeline,
+            earlier_stages=earlier,
+        ),
+        id=f"stage/{uuid.uuid4()}",
+        task_queue=task_queue("orchestrator"),
+    )
+
+
+async def report_of(run: Run) -> RunReport:
+    """The run's report, asked with its query."""
+    return await run.query(PipelineWorkflow.report)
+
+
+async def waiting(run: Run) -> RunReport:
+    """The report of the run once it waits for a person."""
+    while (report := await report_of(run)).state != "waiting":
+        assert report.state == "running", report
+        await asyncio.sleep(0.02)
+    return report
+
+
+async def send(run: Run, decision: str, **more: str) -> None:
+    """Send a review."""
+    review = Review.model_validate({"reviewer": "Ada", "decision": decision} | more)
+    await run.signal(PipelineWorkflow.review, review)
+
+
+async def failure_of(run: Run) -> tuple[str, RunReport]:
+    """The type of the error with which the run ends, and the report that it carries."""
+    try:
+        report = await run.result()
+    except WorkflowFailureError as error:
+        assert isinstance(error.cause, ApplicationError), error.cause
+        carried = RunReport.model_validate(error.cause.details[0])
+        assert error.cause.message == carried.reason
+        return str(error.cause.type), carried
+    raise AssertionError(f"the run ended well: {report}")
+
+
+async def current_details(run: Run) -> str:
+    """What the Temporal UI shows as the run's current details."""
+    metadata = await run.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return metadata.current_details
+
+
+async def attributes_of(run: Run) -> dict[str, Any]:
+    """The run's search attributes by name."""
+    found = (await run.describe()).typed_search_attributes
+    return {pair.key.name: pair.value for pair in found}
+
+
+def states(report: RunReport) -> dict[str, str | None]:
+    """The state of every stage."""
+    return {stage.name: stage.state for stage in report.stages}

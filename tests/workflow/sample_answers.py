@@ -1,0 +1,201 @@
+"""Values that the fakes answer with: a repository whose stages are green, and its failures."""
+
+import hashlib
+from typing import Any
+
+from activities.model_prompt import Prompt, ReadReply
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
+from regreen.contracts.model import ModelReply
+from regreen.contracts.release import (
+    FolderReceipt,
+    ReleaseFile,
+    ReleasePlan,
+    SignedFiles,
+    SignRequest,
+    TagReceipt,
+    TagRequest,
+    VerificationReport,
+)
+from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
+from regreen.contracts.source import Source
+from regreen.contracts.testing import TestFailure, TestReport, Triage, Verification
+from regreen.pipeline_file import (
+    HealSection,
+    LoadSection,
+    Pipeline,
+    ReleaseSection,
+    TestSection,
+)
+
+COMMIT = "c" * 40
+RED = "tests/test_prices.py::test_discount"
+OTHER_RED = "tests/test_prices.py::test_total"
+
+
+def ref(name: str) -> ArtifactRef:
+    """A reference to an artifact that nobody stored."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return ArtifactRef(name=name, sha256=digest, bytes=len(name))
+
+
+SOURCE = Source(
+    repository="example/shop",
+    location="/repositories/shop",
+    ref="main",
+    commit=COMMIT,
+    tree="a" * 40,
+    bundle=ref("source.bundle"),
+)
+PULL_REQUEST = PullRequest(
+    branch="auto-heal/unit/20260102T030405Z",
+    url="local:example/shop#1",
+    number=1,
+    head="d" * 40,
+    tree="b" * 40,
+)
+PLAN = ReleasePlan(
+    version="1.1.0", tag="v1.1.0", previous_tag="v1.0.0", bump="minor", notes=ref("NOTES.md")
+)
+FULL = Pipeline(
+    integration=TestSection(),
+    e2e=TestSection(),
+    load=LoadSection(script="load.js"),
+    release=ReleaseSection(),
+)
+"""Every stage."""
+UNIT_ONLY = Pipeline(security=None, package=None)
+
+
+def request(**changes: Any) -> PipelineRequest:
+    """A request for a run."""
+    known = {"repository": "example/shop", "location": "/repositories/shop", "ref": "main"}
+    return PipelineRequest(**(known | {"commit": COMMIT} | changes))
+
+
+def healing_with(*healers: str, **section: Any) -> Pipeline:
+    """A pipeline of the unit stage only, with these healers and this `heal` section."""
+    heal = HealSection.model_validate(section)
+    return UNIT_ONLY.model_copy(update={"healers": healers, "heal": heal})
+
+
+def fetched(pipeline: Pipeline) -> SourceFetched:
+    """What the source step gives."""
+    return SourceFetched(source=SOURCE, pipeline=pipeline)
+
+
+def passed(summary: str, *artifacts: str) -> StageVerdict:
+    """A stage's good verdict."""
+    return StageVerdict(state="passed", summary=summary, artifacts=tuple(map(ref, artifacts)))
+
+
+def missing(tool: str) -> StageVerdict:
+    """The verdict of a stage whose tool is not installed."""
+    summary = f"skipped: {tool} not found, `regreen tools install`"
+    return StageVerdict(state="skipped", summary=summary, missing_tool=tool)
+
+
+GREEN = TestReport(
+    outcome="passed", total=41, passed=41, failed=0, skipped=0, collected_digest="f" * 64, seconds=1
+)
+
+
+def red(*node_ids: str) -> TestReport:
+    """A test run in which these tests fail."""
+    failures = [
+        TestFailure(node_id=node_id, phase="call", exception="AssertionError", message="assert 90")
+        for node_id in node_ids
+    ]
+    return GREEN.model_copy(
+        update={
+            "outcome": "failed",
+            "passed": 41 - len(failures),
+            "failed": len(failures),
+            "failures": tuple(failures),
+        }
+    )
+
+
+def reproducible(*failing: str, flaky: tuple[str, ...] = ()) -> Triage:
+    """Triage of failures that happen each time."""
+    return Triage(kind="reproducible", reason="fails each time", failing=failing, flaky=flaky)
+
+
+def proposal(name: str | None) -> Proposal:
+    """A proposal of the search healer; None when it found nothing."""
+    if name is None:
+        return Proposal(patch=None, explanation="no candidate passes")
+    return Proposal(patch=ref(name), explanation=f"{name}: `<` becomes `<=`")
+
+
+def refused(rule: str) -> GuardVerdict:
+    """The guard's refusal."""
+    reason = "an assertion is lost"
+    return GuardVerdict(refusals=(Refusal(rule=rule, path="shop.py", line=7, reason=reason),))
+
+
+def verified(name: str) -> Verification:
+    """A patch that holds."""
+    return Verification(verified=True, reason="41 of 41 green", patch=ref(name), report=GREEN)
+
+
+def still_red(name: str) -> Verification:
+    """A patch that does not."""
+    return Verification(verified=False, reason=f"{RED} still fails", patch=ref(name))
+
+
+def reply(text: str, *, tokens: int = 100, cost_usd: float = 0.5) -> ModelReply:
+    """An answer of the model."""
+    return ModelReply(
+        text=text, model="sample", input_tokens=tokens - 10, output_tokens=10, cost_usd=cost_usd
+    )
+
+
+def _signed(sign: SignRequest) -> SignedFiles:
+    bundles = [f"{file.path}.bundle" for file in sign.files]
+    files = tuple(ReleaseFile(path=path, content=ref(path)) for path in bundles)
+    return SignedFiles(bundles=files, public_key=ref("cosign.pub"))
+
+
+def _tagged(tag: TagRequest) -> TagReceipt:
+    return TagReceipt(name=tag.name, commit=tag.commit, object="e" * 40, adopted=False)
+
+
+_FOLDER = FolderReceipt(directory="/releases/example/shop/1.1.0", sums="0" * 64, adopted=False)
+
+ALL_GREEN: dict[str, Any] = {
+    "fetch_source": fetched(UNIT_ONLY),
+    "report_isolation": "bubblewrap",
+    "build_environment": passed("uv: 12 packages"),
+    "run_tests": GREEN,
+    "triage_failures": reproducible(RED),
+    "propose_search_patch": proposal("one.patch"),
+    "write_model_prompt": Prompt(instructions="mend it", prompt=ref("prompt.md")),
+    "ask_model": reply("a patch"),
+    "read_model_reply": ReadReply(patch=ref("model.patch"), explanation="the model's reason"),
+    "guard_patch": GuardVerdict(),
+    "verify_patch": lambda request: verified(request.patch.name),
+    "publish_pull_request": PULL_REQUEST,
+    "run_load_test": passed("k6: p(95) 41 ms"),
+    "scan_secrets": passed("gitleaks: nothing found"),
+    "scan_python": passed("bandit: nothing found"),
+    "package_distribution": passed(
+        "wheel and sdist", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"
+    ),
+    "write_bills_of_materials": passed("14 components", "shop-1.1.0.cdx.json"),
+    "plan_release": PLAN,
+    "record_audit_event": None,
+    "comment_on_pull_request": None,
+    "decide_pull_request": None,
+    "sign_files": _signed,
+    "write_checksums": ref("SHA256SUMS"),
+    "create_tag": _tagged,
+    "delete_tag": True,
+    "draft_release_folder": _FOLDER,
+    "publish_release_folder": _FOLDER,
+    "discard_draft": True,
+    "verify_published_release": VerificationReport(
+        directory=_FOLDER.directory, ok=True, signed=True, key="", summary="verified", rows=()
+    ),
+}
+"""An answer for every activity."""

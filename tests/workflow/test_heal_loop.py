@@ -1,0 +1,311 @@
+"""TestStageWorkflow: triage, the heal loop, its records and its budgets."""
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from activities.model_prompt import ReadReply
+from regreen.contracts.test_stage import TestStageResult
+from regreen.contracts.testing import TestReport, Triage
+from regreen.pipeline_file import Pipeline
+from tests.workflow.running import run_stage
+from tests.workflow.sample_answers import (
+    ALL_GREEN,
+    GREEN,
+    OTHER_RED,
+    RED,
+    healing_with,
+    proposal,
+    red,
+    ref,
+    refused,
+    reply,
+    reproducible,
+    still_red,
+    verified,
+)
+from tests.workflow.scripted_activities import Script, refusal, serving
+
+pytestmark = pytest.mark.timeout(60)
+
+SEARCH = healing_with("search")
+OPENAI = healing_with("openai")
+BOTH = healing_with("search", "openai")
+INFRASTRUCTURE = Triage(kind="infrastructure", reason="No module named 'numpy'")
+
+
+@pytest.fixture
+def script() -> Script:
+    """A unit stage with one test that fails each time, which the first patch mends."""
+    made = Script(ALL_GREEN)
+    made.answer("run_tests", red(RED))
+    return made
+
+
+@pytest.fixture
+def run(env: WorkflowEnvironment, worker_client: Client, script: Script):
+    async def run_it(pipeline: Pipeline, *, earlier: tuple[str, ...] = ()) -> TestStageResult:
+        async with serving(worker_client, script):
+            return await run_stage(env.client, pipeline, earlier=earlier)
+
+    return run_it
+
+
+def _verdicts(result: TestStageResult) -> list[tuple[int, str, str]]:
+    return [(each.number, each.healer, each.verdict) for each in result.attempts]
+
+
+async def test_green_tests_are_run_once_and_nothing_else_happens(run, script: Script) -> None:
+    script.answer("run_tests", GREEN)
+    result = await run(BOTH)
+    assert (result.state, result.summary, result.attempts) == ("passed", "41 of 41 green", ())
+    assert script.called == ["run_tests"]
+
+
+async def test_the_first_patch_that_is_verified_heals(run, script: Script) -> None:
+    result = await run(BOTH, earlier=("lint",))
+    assert result.state == "healed"
+    assert _verdicts(result) == [(1, "search", "healed")]
+    assert result.heal is not None
+    assert (result.heal.patch, result.heal.failing) == (ref("one.patch"), (RED,))
+    assert result.attempts[0].patch == ref("one.patch")
+    assert script.called == [
+        *("run_tests", "triage_failures", "propose_search_patch", "guard_patch", "verify_patch")
+    ]
+    [asked] = script.given("verify_patch")
+    assert asked.earlier_stages == ("lint",)
+    assert asked.collected_digest == GREEN.collected_digest
+
+
+async def test_the_patch_that_verification_made_smaller_is_the_heal(run, script: Script) -> None:
+    script.answer("verify_patch", verified("smaller.patch"))
+    result = await run(SEARCH)
+    assert result.heal is not None
+    assert result.heal.patch == result.attempts[0].patch == ref("smaller.patch")
+
+
+async def test_a_refused_patch_is_never_run_and_the_next_attempt_is_told(
+    run, script: Script
+) -> None:
+    script.answer("guard_patch", refused("assertion-removed"), ALL_GREEN["guard_patch"])
+    result = await run(OPENAI)
+    assert _verdicts(result) == [(1, "openai", "refused"), (2, "openai", "healed")]
+    reason = "assertion-removed at shop.py:7: an assertion is lost"
+    assert result.attempts[0].reason == reason
+    first, second = script.given("write_model_prompt")
+    assert first.earlier == ()
+    assert second.earlier == result.attempts[:1]
+    assert len(script.given("verify_patch")) == 1
+
+
+async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(run, script: Script) -> None:
+    script.answer("propose_search_patch", proposal("one.patch"), proposal("two.patch"))
+    script.answer("verify_patch", still_red("one.patch"), verified("two.patch"))
+    result = await run(SEARCH)
+    assert _verdicts(result) == [(1, "search", "tests_red"), (2, "search", "healed")]
+    assert result.attempts[0].reason == f"{RED} still fails"
+    first, second = script.given("propose_search_patch")
+    assert (first.refused, second.refused) == ((), (ref("one.patch"),))
+    assert (first.name, second.name) == ("unit-attempt-1.patch", "unit-attempt-2.patch")
+
+
+async def test_tests_that_are_flaky_beside_red_ones_are_quarantined_for_the_heal(
+    run, script: Script
+) -> None:
+    script.answer("run_tests", red(RED, OTHER_RED))
+    script.answer("triage_failures", reproducible(RED, flaky=(OTHER_RED,)))
+    result = await run(SEARCH)
+    assert (result.state, result.flaky) == ("healed", (OTHER_RED,))
+    for name in ("propose_search_patch", "verify_patch"):
+        [asked] = script.given(name)
+        assert (asked.failing, asked.quarantined) == ((RED,), (OTHER_RED,))
+
+
+async def test_one_malformed_reply_is_retried_without_costing_an_attempt(
+    run, script: Script
+) -> None:
+    script.answer("ask_model", reply("nonsense", tokens=70), reply("a patch", tokens=30))
+    unread = ReadReply(malformed="no block found", feedback="write blocks")
+    script.answer("read_model_reply", unread, ALL_GREEN["read_model_reply"])
+    result = await run(OPENAI)
+    assert _verdicts(result) == [(1, "openai", "healed")]
+    assert (result.attempts[0].tokens, result.attempts[0].cost_usd) == (100, 1.0)
+    first, second = script.given("ask_model")
+    assert first.previous is None
+    assert (second.previous.reply, second.previous.feedback) == ("nonsense", "write blocks")
+
+
+async def test_two_malformed_replies_are_an_attempt(run, script: Script) -> None:
+    unread = ReadReply(malformed="no block found", feedback="write blocks")
+    script.answer("read_model_reply", unread, unread, ALL_GREEN["read_model_reply"])
+    result = await run(OPENAI)
+    assert _verdicts(result) == [(1, "openai", "malformed"), (2, "openai", "healed")]
+    assert (result.attempts[0].reason, result.attempts[0].tokens) == ("no block found", 200)
+    assert result.heal is not None
+    assert (result.heal.tokens, result.heal.attempts) == (300, 2)
+    assert [asked.previous is None for asked in script.given("ask_model")] == [True, False, True]
+
+
+@pytest.mark.parametrize(("budget", "attempts"), [({}, 8), ({"attempts": 2}, 2)])
+async def test_no_more_attempts_than_the_budget(
+    run, script: Script, budget: dict[str, int], attempts: int
+) -> None:
+    script.answer("verify_patch", lambda request: still_red(request.patch.name))
+    result = await run(healing_with("search", budget=budget))
+    assert result.state == "failed"
+    assert [each.number for each in result.attempts] == list(range(1, attempts + 1))
+    assert result.heal is None
+    assert result.summary == (
+        f"1 of 41 failing, first {RED}: assert 90. Not healed: all {attempts} attempts used"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "why"),
+    [
+        (healing_with("search", budget={"attempts": 0}), "all 0 attempts used"),
+        (healing_with(), "no healers configured"),
+    ],
+)
+async def test_without_attempts_or_healers_nothing_is_tried(
+    run, script: Script, pipeline: Pipeline, why: str
+) -> None:
+    result = await run(pipeline)
+    assert (result.state, result.attempts) == ("failed", ())
+    assert result.summary.endswith(why)
+    assert script.called == ["run_tests", "triage_failures"]
+
+
+@pytest.mark.parametrize(
+    ("order", "asked_first"),
+    [(("search", "openai"), "propose_search_patch"), (("openai", "search"), "write_model_prompt")],
+)
+async def test_healers_are_asked_in_the_configured_order(
+    run, script: Script, order: tuple[str, ...], asked_first: str
+) -> None:
+    result = await run(healing_with(*order))
+    assert _verdicts(result) == [(1, order[0], "healed")]
+    assert script.called[2] == asked_first
+
+
+async def test_a_healer_that_found_nothing_gives_way_to_the_next(run, script: Script) -> None:
+    script.answer("propose_search_patch", proposal(None))
+    result = await run(BOTH)
+    assert _verdicts(result) == [(1, "search", "no_patch"), (2, "openai", "healed")]
+    assert len(script.given("propose_search_patch")) == 1
+
+
+async def test_a_model_that_is_not_configured_costs_no_attempt(run, script: Script) -> None:
+    script.answer("ask_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
+    result = await run(healing_with("openai", "search"))
+    assert _verdicts(result) == [(1, "search", "healed")]
+
+
+async def test_when_no_healer_is_left_the_stage_says_why_of_each(run, script: Script) -> None:
+    script.answer("propose_search_patch", proposal(None))
+    script.answer("ask_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
+    result = await run(BOTH)
+    assert result.state == "failed"
+    assert _verdicts(result) == [(1, "search", "no_patch")]
+    assert result.summary.endswith(
+        "Not healed: search: no candidate passes; openai: OPENAI_API_KEY is not set"
+    )
+
+
+async def test_a_healer_that_cannot_work_is_an_attempt_with_its_error(run, script: Script) -> None:
+    broken = refusal("ModelRefused", "the model answered 400")
+    script.answer("ask_model", broken, ALL_GREEN["ask_model"])
+    result = await run(OPENAI)
+    assert _verdicts(result) == [(1, "openai", "error"), (2, "openai", "healed")]
+    assert result.attempts[0].reason == "the model answered 400"
+
+
+async def test_a_passing_trouble_of_a_healer_costs_no_attempt(run, script: Script) -> None:
+    script.answer("ask_model", RuntimeError("502"), RuntimeError("502"), ALL_GREEN["ask_model"])
+    result = await run(OPENAI)
+    assert _verdicts(result) == [(1, "openai", "healed")]
+    assert len(script.given("ask_model")) == 3
+
+
+async def test_infrastructure_is_retried_and_never_healed(run, script: Script) -> None:
+    script.answer("triage_failures", INFRASTRUCTURE)
+    result = await run(BOTH)
+    assert result.state == "failed"
+    assert result.summary == "infrastructure: No module named 'numpy'"
+    assert result.attempts == ()
+    assert script.called == ["run_tests", "triage_failures"] * 3
+
+
+async def test_infrastructure_that_comes_back_passes(run, script: Script) -> None:
+    script.answer("run_tests", red(RED), GREEN)
+    script.answer("triage_failures", INFRASTRUCTURE)
+    assert (await run(BOTH)).state == "passed"
+
+
+async def test_infrastructure_that_comes_back_shows_a_real_failure(run, script: Script) -> None:
+    script.answer("triage_failures", INFRASTRUCTURE, reproducible(RED))
+    assert _verdicts(await run(BOTH)) == [(1, "search", "healed")]
+
+
+async def test_a_retry_in_which_the_runner_breaks_has_failed(run, script: Script) -> None:
+    broken = GREEN.model_copy(update={"outcome": "broken", "detail": "pytest was killed"})
+    script.answer("run_tests", red(RED), broken)
+    nothing_failing = Triage(kind="flaky", reason="every failing test passed when run again")
+    script.answer("triage_failures", INFRASTRUCTURE, nothing_failing)
+    result = await run(BOTH)
+    assert (result.state, result.summary) == ("failed", "pytest was killed")
+
+
+@pytest.mark.parametrize(("policy", "state"), [("quarantine", "passed"), ("fail", "failed")])
+async def test_flaky_tests_are_named_and_cost_no_attempt(
+    run, script: Script, policy: str, state: str
+) -> None:
+    script.answer("triage_failures", Triage(kind="flaky", reason="passes", flaky=(RED,)))
+    result = await run(healing_with("search", flaky=policy))
+    assert (result.state, result.attempts) == (state, ())
+    assert RED in result.summary
+    assert "propose_search_patch" not in script.called
+
+
+@pytest.mark.parametrize("outcome", ["no_tests", "broken"])
+async def test_a_stage_that_ran_nothing_has_failed(run, script: Script, outcome: str) -> None:
+    empty = {"outcome": outcome, "total": 0, "passed": 0, "detail": "no test was collected"}
+    script.answer("run_tests", TestReport.model_validate(GREEN.model_dump() | empty))
+    result = await run(BOTH)
+    assert (result.state, result.summary) == ("failed", "no test was collected")
+    assert script.called == ["run_tests"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "why"),
+    [
+        ({"tokens": 250}, "budget of 250 tokens used"),
+        ({"cost_usd": 1.2}, "budget of 1.2 USD used"),
+    ],
+)
+async def test_a_budget_that_is_used_up_stops_the_loop(
+    run, script: Script, budget: dict[str, float], why: str
+) -> None:
+    # Each attempt costs 100 tokens and half a dollar: the third one crosses both.
+    script.answer("verify_patch", lambda request: still_red(request.patch.name))
+    result = await run(healing_with("openai", budget=budget))
+    assert (result.state, len(result.attempts)) == ("failed", 3)
+    assert result.summary.endswith(f"Not healed: {why}")
+
+
+async def test_the_budget_of_time_counts_the_waiting_for_a_healer(run, script: Script) -> None:
+    # The pause between retries passes on the workflow's own clock.
+    script.answer("propose_search_patch", *[RuntimeError("no memory")] * 6, proposal("one.patch"))
+    script.answer("verify_patch", lambda request: still_red(request.patch.name))
+    result = await run(healing_with("search", budget={"seconds": 10}))
+    assert (result.state, len(result.attempts)) == ("failed", 1)
+    assert result.summary.endswith("Not healed: budget of 10 seconds used")
+
+
+async def test_an_error_of_guard_or_verification_ends_the_stage(run, script: Script) -> None:
+    script.answer("triage_failures", reproducible(RED, OTHER_RED))
+    script.answer("run_tests", red(RED, OTHER_RED))
+    script.answer("verify_patch", still_red("one.patch"), verified("one.patch"))
+    result = await run(SEARCH)
+    assert result.heal is not None
+    assert result.heal.failing == (RED, OTHER_RED)
