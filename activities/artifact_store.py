@@ -3,6 +3,7 @@
 Writes are atomic and idempotent: the name is the content. Every read is verified.
 """
 
+import asyncio
 import hashlib
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +15,6 @@ from temporalio.exceptions import ApplicationError
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.settings import load_settings
-
-_CHUNK = 1 << 20
 
 
 async def put_bytes(
@@ -39,12 +38,7 @@ async def put_file(
             type="ArtifactRefused",
             non_retryable=True,
         )
-    hasher, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-    digest = hasher.hexdigest()
+    digest, size = await asyncio.to_thread(_digest, path)
     store = _store(load_settings().artifacts_url)
     if not await _exists(store, digest, size):
         await obstore.put_async(store, _key(digest), path)
@@ -80,6 +74,12 @@ async def get_file(ref: ArtifactRef, destination: Path) -> None:
         raise _missing(ref) from error
     _verify(ref, hasher.hexdigest())
     partial.replace(destination)
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, file.tell()
 
 
 def local_path(ref: ArtifactRef, url: str) -> Path | None:

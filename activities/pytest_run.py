@@ -9,7 +9,7 @@ from typing import Any
 
 from activities.artifact_store import put_file
 from activities.process import Completed
-from activities.sandbox import Sandbox, inside, run_sandboxed
+from activities.sandbox import Limits, Sandbox, inside, run_sandboxed
 from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
 from regreen.pipeline_file import TestSection
 
@@ -86,6 +86,7 @@ def test_sandbox(copy: Path, environment: Path, results: Path) -> Sandbox:
         environment=environment,
         results=results,
         variables={"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+        limits=Limits(memory_bytes=8 << 30),
     )
 
 

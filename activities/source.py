@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import put_file
 from activities.git import git
+from activities.heartbeat import heartbeating
 from activities.workspace import private_folder
 from regreen.contracts.base import Contract
 from regreen.contracts.run import SourceFetched
@@ -32,14 +33,12 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
 
     Raises ApplicationError `SourceMissing` or `PipelineFileInvalid`, neither retryable.
     """
-    activity.heartbeat(f"git: fetching {request.commit[:12]}")
     with private_folder() as folder:
         bare = folder / "fetched.git"
         await git(["init", "--quiet", "--bare", str(bare)])
         # By reference and not by commit, since most servers refuse unadvertised commits.
-        await git(
-            ["fetch", "--quiet", "--tags", request.location, "+refs/*:refs/fetched/*"], cwd=bare
-        )
+        fetch = ["fetch", "--quiet", "--tags", request.location, "+refs/*:refs/fetched/*"]
+        await heartbeating(git(fetch, cwd=bare), f"git fetch {request.ref}")
         try:
             tree = await git(["rev-parse", "--verify", f"{request.commit}^{{tree}}"], cwd=bare)
         except ApplicationError as error:
@@ -58,11 +57,8 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
         merged = await git(["tag", "--merged", request.commit], cwd=bare)
         tags = [f"refs/tags/{tag}" for tag in merged.decode().split()]
         packed = folder / "source.bundle"
-        await git(
-            ["-c", "pack.threads=1", "bundle", "create", "--quiet", str(packed)]
-            + ["refs/heads/source", *tags],
-            cwd=bare,
-        )
+        pack = ["-c", "pack.threads=1", "bundle", "create", "--quiet", str(packed)]
+        await heartbeating(git([*pack, "refs/heads/source", *tags], cwd=bare), "git bundle")
         source = Source(
             repository=request.repository,
             location=request.location,

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, get_file
 from activities.git import git
+from activities.heartbeat import heartbeating
 from regreen.contracts.source import Workspace
 from regreen.settings import load_settings
 
@@ -25,10 +26,12 @@ async def checked_out(workspace: Workspace) -> AsyncIterator[Path]:
     Raises ApplicationError `PatchRejected` when a patch does not apply and `SourceCorrupt` when
     the tree is not the recorded one; neither is retryable.
     """
-    pristine = await _materialised(workspace)
+    subject = f"checkout of {workspace.source.commit[:12]}"
+    pristine = await heartbeating(_materialised(workspace), subject)
     with private_folder() as folder:
         copy = folder / "workspace"
-        await asyncio.to_thread(shutil.copytree, pristine, copy, symlinks=True)
+        copied = asyncio.to_thread(shutil.copytree, pristine, copy, symlinks=True)
+        await heartbeating(copied, subject)
         yield copy
 
 

@@ -7,7 +7,7 @@ import typer
 
 from regreen.roles import ROLES
 from starters import look, run_command, services, setup, steer, verification
-from starters.console import complete, leave
+from starters.console import complete, errors, leave
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +37,8 @@ def run_command_line() -> None:
         code = app(standalone_mode=False)
     except typer.Exit as ended:
         code = ended.exit_code
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
+        errors.print("interrupted; a started run goes on with the next `regreen run` or `up`")
         code = 130
     except Exception as error:
         show = getattr(error, "show", None)

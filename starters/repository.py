@@ -42,7 +42,10 @@ async def resolve(path: Path, ref: str) -> tuple[PipelineRequest, Pipeline, bool
     await find_interpreter(pipeline, text)
     dirty = bool(await git(["status", "--porcelain"], cwd=root))
     request = PipelineRequest(
-        repository=await _name(root), location=str(root), ref=ref, commit=commit
+        repository=await _name(root),
+        location=str(root),
+        ref=await _branch(root) if ref == "HEAD" else ref,
+        commit=commit,
     )
     return request, pipeline, dirty
 
@@ -61,6 +64,14 @@ async def _commit(root: Path, ref: str) -> str:
         known = ", ".join(branches.decode().split()) or "none"
         raise UsageError(f"unknown ref `{ref}`; branches here: {known}") from error
     return found.decode().strip()
+
+
+async def _branch(root: Path) -> str:
+    try:
+        name = await git(["symbolic-ref", "--quiet", "--short", "HEAD"], cwd=root)
+    except ApplicationError:
+        return "HEAD"
+    return name.decode().strip()
 
 
 async def _check_tests(root: Path, commit: str, pipeline: Pipeline, files: list[str]) -> None:

@@ -19,7 +19,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
     def stage(report: StageReport) -> dict[str, Any]:
         return {
             "name": report.name,
-            "state": report.state or ("running" if report.running else None),
+            "state": report.state,
             "seconds": report.seconds,
             "summary": report.summary,
             "attempts": [
@@ -49,7 +49,8 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
         "commit": report.request.commit,
         "tree": report.tree,
         "sandbox": report.sandbox,
-        "stages": [stage(each) for each in report.stages],
+        "stages": [stage(each) for each in report.stages if each.state is not None],
+        "current": [each.name for each in report.stages if each.running and each.state is None],
         "artifacts": [artifact(ref) for ref in artifacts],
         "pull_request": None
         if pull_request is None

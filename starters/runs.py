@@ -219,6 +219,16 @@ async def _heartbeats(handle: WorkflowHandle[PipelineWorkflow, RunReport]) -> li
 def _translated(error: RPCError, run: str = "") -> Exception:
     if error.status is RPCStatusCode.NOT_FOUND:
         return UsageError(f"no run `{run}`; `regreen list` shows the runs")
+    if error.status is RPCStatusCode.FAILED_PRECONDITION:
+        return UnreachableError(
+            f"no orchestrator answers for {run}, which waits; start `regreen worker --role "
+            "orchestrator` and the other roles"
+        )
+    if "search attribute" in error.message.lower():
+        return UsageError(
+            f"the server lacks Regreen's search attributes ({error.message}); "
+            "docs/operations.md has the commands that create them"
+        )
     if error.status in _LOST:
         return ConnectionLost(str(error))
     return UnreachableError(f"Temporal: {error.message}")

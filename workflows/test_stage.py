@@ -36,21 +36,17 @@ class TestStageWorkflow:
 
     @workflow.run
     async def run(self, request: TestStageRequest) -> TestStageResult:
-        report = await self._run_tests()
-        if report.outcome == "passed":
-            return self._end("passed", _green(report), report)
-        if not report.failures:
-            return self._end("failed", report.detail, report)
-        self._tell(f"triage of {report.failed} failing")
-        triage = await self._triage(report)
-        for _ in range(_INFRASTRUCTURE_RETRIES):
-            if triage.kind != "infrastructure":
-                break
-            await workflow.sleep(_INFRASTRUCTURE_PAUSE, summary=f"waiting: {triage.reason}")
+        for retries_left in range(_INFRASTRUCTURE_RETRIES, -1, -1):
             report = await self._run_tests()
             if report.outcome == "passed":
                 return self._end("passed", _green(report), report)
+            if not report.failures:
+                return self._end("failed", report.detail, report)
+            self._tell(f"triage of {report.failed} failing")
             triage = await self._triage(report)
+            if triage.kind != "infrastructure" or not retries_left:
+                break
+            await workflow.sleep(_INFRASTRUCTURE_PAUSE, summary=f"waiting: {triage.reason}")
         if triage.kind == "infrastructure":
             return self._end("failed", f"infrastructure: {triage.reason}", report)
         if triage.kind == "flaky":

@@ -29,11 +29,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("search") / "environment"
     program = uv.find_uv_bin()
     subprocess.run([program, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    subprocess.run(
-        [program, "pip", "install", "--quiet", "--python", folder / "bin" / "python",
-         "pytest", "coverage"],
-        check=True,
-    )  # fmt: skip
+    install = [program, "pip", "install", "--quiet", "--compile-bytecode"]
+    python = folder / "bin" / "python"
+    subprocess.run([*install, "--python", python, "pytest", "coverage"], check=True)
     return folder
 
 

@@ -170,6 +170,7 @@ ALL_GREEN: dict[str, Any] = {
     "run_tests": GREEN,
     "triage_failures": reproducible(RED),
     "propose_search_patch": proposal("one.patch"),
+    "check_model": "sample",
     "write_model_prompt": Prompt(instructions="mend it", prompt=ref("prompt.md")),
     "ask_model": reply("a patch"),
     "read_model_reply": ReadReply(patch=ref("model.patch"), explanation="the model's reason"),

@@ -1,7 +1,10 @@
 """TestStageWorkflow: triage, the heal loop, its records and its budgets."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ActivityError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.model_prompt import ReadReply
@@ -178,7 +181,7 @@ async def test_without_attempts_or_healers_nothing_is_tried(
 
 @pytest.mark.parametrize(
     ("order", "asked_first"),
-    [(("search", "openai"), "propose_search_patch"), (("openai", "search"), "write_model_prompt")],
+    [(("search", "openai"), "propose_search_patch"), (("openai", "search"), "check_model")],
 )
 async def test_healers_are_asked_in_the_configured_order(
     run, script: Script, order: tuple[str, ...], asked_first: str
@@ -196,14 +199,14 @@ async def test_a_healer_that_found_nothing_gives_way_to_the_next(run, script: Sc
 
 
 async def test_a_model_that_is_not_configured_costs_no_attempt(run, script: Script) -> None:
-    script.answer("ask_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
+    script.answer("check_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
     result = await run(healing_with("openai", "search"))
     assert _verdicts(result) == [(1, "search", "healed")]
 
 
 async def test_when_no_healer_is_left_the_stage_says_why_of_each(run, script: Script) -> None:
     script.answer("propose_search_patch", proposal(None))
-    script.answer("ask_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
+    script.answer("check_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
     result = await run(BOTH)
     assert result.state == "failed"
     assert _verdicts(result) == [(1, "search", "no_patch")]
@@ -302,10 +305,12 @@ async def test_the_budget_of_time_counts_the_waiting_for_a_healer(run, script: S
     assert result.summary.endswith("Not healed: budget of 10 seconds used")
 
 
-async def test_an_error_of_guard_or_verification_ends_the_stage(run, script: Script) -> None:
-    script.answer("triage_failures", reproducible(RED, OTHER_RED))
-    script.answer("run_tests", red(RED, OTHER_RED))
-    script.answer("verify_patch", still_red("one.patch"), verified("one.patch"))
-    result = await run(SEARCH)
-    assert result.heal is not None
-    assert result.heal.failing == (RED, OTHER_RED)
+async def test_an_error_of_verification_ends_the_stage_with_its_line(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    script.answer("verify_patch", refusal("PatchDoesNotApply", "one.patch does not apply"))
+    async with serving(worker_client, script):
+        with pytest.raises(WorkflowFailureError) as caught:
+            await run_stage(env.client, SEARCH)
+    assert isinstance(caught.value.cause, ActivityError)
+    assert str(caught.value.cause.cause) == "PatchDoesNotApply: one.patch does not apply"

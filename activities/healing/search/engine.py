@@ -68,6 +68,11 @@ class _Hunt:
         first = min(kept)
         return first + max(_EXTRA_LEAST, min(_EXTRA_MOST, first // _EXTRA_SHARE))
 
+    def eligible(self) -> list[Plausible]:
+        """What was found up to the limit; beyond it, what was tried depends on timing."""
+        limit = self.limit()
+        return [one for one in self.plausible if one.position <= limit]
+
     def tried(self) -> int:
         """Candidates decided without a gap, from the first."""
         position = self.first
@@ -117,10 +122,9 @@ async def _hunted(
     async with _reporting(hunt, suspected):
         hunt.warm = await warm_up(server, measured)
         await _worked(hunt, server)
-        patches = hunt.plausible
-        if best_of(patches) is None and len(measured.failing) > 1 and hunt.warm:
+        if best_of(hunt.eligible()) is None and len(measured.failing) > 1 and hunt.warm:
             await _combine(hunt, server, ordered)
-    chosen = best_of(hunt.plausible)
+    chosen = best_of(hunt.eligible())
     tried_in_all = request.resume.tried + hunt.ran
     if chosen is None:
         late = time.monotonic() >= deadline
@@ -270,7 +274,7 @@ async def _reporting(hunt: _Hunt, suspected: str) -> AsyncIterator[None]:
     """Report progress every second while the block runs."""
 
     def now() -> SearchProgress:
-        best = best_of(hunt.plausible)
+        best = best_of(hunt.eligible())
         words = best.candidates[0].description if best else ""
         positions = tuple(sorted(one.position for one in hunt.plausible))
         return SearchProgress(hunt.tried(), hunt.total, words, suspected, positions)

@@ -17,6 +17,8 @@ from regreen.contracts.testing import TestFailure
 
 _SUSPICION_WEIGHT = 2.0
 _REMOVAL_PENALTY = 0.4
+_MOST_CANDIDATES = 60_000
+"""More than any time limit lets run; a bound on memory where whole packages are under suspicion."""
 _DEFINITION_SHARE = 0.85
 """A constant is as suspicious as the most suspicious line that uses it, less this."""
 _DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:any of )?\(?(?:<class ')?([\w.]+)")
@@ -44,33 +46,42 @@ def ordered_candidates(
     hints = hints_of(failures)
     chance = random.Random(seed)
     found: list[tuple[float, float, Candidate]] = []
-    by_name = _scores_by_name(sources, scores)
-    for path in sorted(sources):
-        source, lines = sources[path], scores.get(path, {})
-        names = module_names(source)
-        for node in ast.walk(source.tree):
-            if not isinstance(node, ast.stmt):
-                continue
-            score = _statement_score(source, node, lines, by_name)
-            if score <= 0:
-                continue
-            site = site_of(source, node, names, hints)
-            unit = source.unit_of(node)
-            for idea in _ideas(site):
-                cost = idea.cost - _SUSPICION_WEIGHT * score
-                cost += _REMOVAL_PENALTY if idea.removes else 0.0
-                line = source.line_of(idea.replacements[0].start)
-                candidate = Candidate(
-                    source, idea.replacements, cost, line, idea.description, unit, idea.removes
-                )
-                found.append((cost, chance.random(), candidate))
-        if path in previous:
-            best = max(lines.values(), default=0.0)
-            for candidate in reverted_hunks(source, previous[path]):
-                cheaper = candidate.cheaper(_SUSPICION_WEIGHT * lines.get(candidate.line, best))
-                found.append((cheaper.cost, chance.random(), cheaper))
+    for path in sorted(set(sources) & set(previous)):
+        lines = scores.get(path, {})
+        best = max(lines.values(), default=0.0)
+        for candidate in reverted_hunks(sources[path], previous[path]):
+            cheaper = candidate.cheaper(_SUSPICION_WEIGHT * lines.get(candidate.line, best))
+            found.append((cheaper.cost, chance.random(), cheaper))
+    names = {path: module_names(source) for path, source in sources.items()}
+    for score, source, node in _suspected_statements(sources, scores):
+        if len(found) > _MOST_CANDIDATES:
+            break
+        unit = source.unit_of(node)
+        for idea in _ideas(site_of(source, node, names[source.path], hints)):
+            cost = idea.cost - _SUSPICION_WEIGHT * score
+            cost += _REMOVAL_PENALTY if idea.removes else 0.0
+            line = source.line_of(idea.replacements[0].start)
+            candidate = Candidate(
+                source, idea.replacements, cost, line, idea.description, unit, idea.removes
+            )
+            found.append((cost, chance.random(), candidate))
     found.sort(key=lambda entry: entry[:2])
     return [candidate for _, _, candidate in found]
+
+
+def _suspected_statements(
+    sources: Mapping[str, SourceText], scores: Mapping[str, Mapping[int, float]]
+) -> list[tuple[float, SourceText, ast.stmt]]:
+    """The statements under suspicion, the most suspected first."""
+    by_name = _scores_by_name(sources, scores)
+    found = [
+        (_statement_score(source, node, scores.get(path, {}), by_name), source, node)
+        for path, source in sorted(sources.items())
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.stmt)
+    ]
+    found.sort(key=lambda entry: -entry[0])
+    return [entry for entry in found if entry[0] > 0]
 
 
 def distinct(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
