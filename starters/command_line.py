@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from regreen.errors import EXIT_INTERRUPTED
 from regreen.roles import ROLES
 from starters import look, run_command, services, setup, steer, verification
-from starters.console import complete, errors, leave
+from starters.console import complete, leave
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,8 +39,7 @@ def run_command_line() -> None:
     except typer.Exit as ended:
         code = ended.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        errors.print("interrupted; a started run goes on with the next `regreen run` or `up`")
-        code = 130
+        code = EXIT_INTERRUPTED
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
-from regreen.errors import UnreachableError, UsageError
+from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 
 Result = TypeVar("Result")
 
@@ -37,6 +37,10 @@ def complete(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine; an error that people cause or meet becomes one line."""
     try:
         return asyncio.run(work)
+    except KeyboardInterrupt:
+        errors.print("interrupted; a started run goes on with the next `regreen run` or `up`")
+        leave(EXIT_INTERRUPTED)
+        raise
     except (UsageError, UnreachableError) as error:
         errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         leave(error.exit_code)

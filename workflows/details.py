@@ -7,19 +7,22 @@ with workflow.unsafe.imports_passed_through():
 
 
 def run_details(report: RunReport) -> str:
-    """A table of stages, the pull request, and what a person can do now."""
-    parts = [f"**{report.state}** {report.reason}".rstrip(), ""]
+    """The state, what a person can do now, a table of stages, pull request and release."""
+    # The reason of a run that waits begins with the word itself.
+    head = report.reason if report.state == "waiting" else report.state
+    tail = "" if report.state == "waiting" else report.reason
+    parts = [f"**{head}** {tail}".rstrip(), ""]
+    if report.state == "waiting":
+        parts += [
+            f"To decide: `regreen approve {report.workflow_id}`, `regreen reject "
+            f"{report.workflow_id}`, or send the signal `review` with",
+            '`{"reviewer": "YOUR NAME", "decision": "approve"}`.',
+            "",
+        ]
     parts += ["| stage | state | seconds | attempts | summary |", "|---|---|---|---|---|"]
     parts += [_row(stage) for stage in report.stages]
     if report.pull_request is not None:
         parts += ["", f"Pull request #{report.pull_request.number}: `{report.pull_request.branch}`"]
-    if report.state == "waiting":
-        parts += [
-            "",
-            f"To decide: `regreen approve {report.workflow_id}`, `regreen reject "
-            f"{report.workflow_id}`, or send the signal `review` with",
-            '`{"reviewer": "YOUR NAME", "decision": "approve"}`.',
-        ]
     if report.release is not None:
         parts += ["", f"Release {report.release.version}: `{report.release.directory}`"]
     return "\n".join(parts)

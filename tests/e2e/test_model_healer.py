@@ -55,7 +55,7 @@ def _edit(path: str, old: str, new: str, explanation: str) -> Step:
 WRONG = _edit("parcel.py", "    return 4 + 2 * weight", "    return 5 + 2 * weight", "Base price.")
 CHEATING = _edit(
     "test_parcel.py",
-    "def test_heavy():\n    print(surroundings())\n    assert shipping(5) == 10\n",
+    "def test_heavy():\n    print(surroundings())\n    assert shipping(5) == 10",
     "",
     "The test is wrong.",
 )

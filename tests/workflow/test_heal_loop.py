@@ -45,27 +45,32 @@ def script() -> Script:
     return made
 
 
-@pytest.fixture
-def run(env: WorkflowEnvironment, worker_client: Client, script: Script):
-    async def run_it(pipeline: Pipeline, *, earlier: tuple[str, ...] = ()) -> TestStageResult:
-        async with serving(worker_client, script):
-            return await run_stage(env.client, pipeline, earlier=earlier)
+RunStage = Callable[..., Awaitable[TestStageResult]]
 
-    return run_it
+
+@pytest.fixture
+def run(env: WorkflowEnvironment, worker_client: Client, script: Script) -> RunStage:
+    """Runs the unit stage of a pipeline against the script."""
+
+    async def to_its_end(pipeline: Pipeline, **more: tuple[str, ...]) -> TestStageResult:
+        async with serving(worker_client, script):
+            return await run_stage(env.client, pipeline, **more)
+
+    return to_its_end
 
 
 def _verdicts(result: TestStageResult) -> list[tuple[int, str, str]]:
     return [(each.number, each.healer, each.verdict) for each in result.attempts]
 
 
-async def test_green_tests_are_run_once_and_nothing_else_happens(run, script: Script) -> None:
+async def test_green_tests_are_run_once_and_nothing_else_happens(run: RunStage, script: Script) -> None:
     script.answer("run_tests", GREEN)
     result = await run(BOTH)
     assert (result.state, result.summary, result.attempts) == ("passed", "41 of 41 green", ())
     assert script.called == ["run_tests"]
 
 
-async def test_the_first_patch_that_is_verified_heals(run, script: Script) -> None:
+async def test_the_first_patch_that_is_verified_heals(run: RunStage, script: Script) -> None:
     result = await run(BOTH, earlier=("lint",))
     assert result.state == "healed"
     assert _verdicts(result) == [(1, "search", "healed")]
@@ -80,7 +85,7 @@ async def test_the_first_patch_that_is_verified_heals(run, script: Script) -> No
     assert asked.collected_digest == GREEN.collected_digest
 
 
-async def test_the_patch_that_verification_made_smaller_is_the_heal(run, script: Script) -> None:
+async def test_the_patch_that_verification_made_smaller_is_the_heal(run: RunStage, script: Script) -> None:
     script.answer("verify_patch", verified("smaller.patch"))
     result = await run(SEARCH)
     assert result.heal is not None
@@ -88,7 +93,7 @@ async def test_the_patch_that_verification_made_smaller_is_the_heal(run, script:
 
 
 async def test_a_refused_patch_is_never_run_and_the_next_attempt_is_told(
-    run, script: Script
+    run: RunStage, script: Script
 ) -> None:
     script.answer("guard_patch", refused("assertion-removed"), ALL_GREEN["guard_patch"])
     result = await run(OPENAI)
@@ -101,7 +106,7 @@ async def test_a_refused_patch_is_never_run_and_the_next_attempt_is_told(
     assert len(script.given("verify_patch")) == 1
 
 
-async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(run, script: Script) -> None:
+async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(run: RunStage, script: Script) -> None:
     script.answer("propose_search_patch", proposal("one.patch"), proposal("two.patch"))
     script.answer("verify_patch", still_red("one.patch"), verified("two.patch"))
     result = await run(SEARCH)
@@ -113,7 +118,7 @@ async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(run, script: 
 
 
 async def test_tests_that_are_flaky_beside_red_ones_are_quarantined_for_the_heal(
-    run, script: Script
+    run: RunStage, script: Script
 ) -> None:
     script.answer("run_tests", red(RED, OTHER_RED))
     script.answer("triage_failures", reproducible(RED, flaky=(OTHER_RED,)))
@@ -125,7 +130,7 @@ async def test_tests_that_are_flaky_beside_red_ones_are_quarantined_for_the_heal
 
 
 async def test_one_malformed_reply_is_retried_without_costing_an_attempt(
-    run, script: Script
+    run: RunStage, script: Script
 ) -> None:
     script.answer("ask_model", reply("nonsense", tokens=70), reply("a patch", tokens=30))
     unread = ReadReply(malformed="no block found", feedback="write blocks")
@@ -138,7 +143,7 @@ async def test_one_malformed_reply_is_retried_without_costing_an_attempt(
     assert (second.previous.reply, second.previous.feedback) == ("nonsense", "write blocks")
 
 
-async def test_two_malformed_replies_are_an_attempt(run, script: Script) -> None:
+async def test_two_malformed_replies_are_an_attempt(run: RunStage, script: Script) -> None:
     unread = ReadReply(malformed="no block found", feedback="write blocks")
     script.answer("read_model_reply", unread, unread, ALL_GREEN["read_model_reply"])
     result = await run(OPENAI)
@@ -151,7 +156,7 @@ async def test_two_malformed_replies_are_an_attempt(run, script: Script) -> None
 
 @pytest.mark.parametrize(("budget", "attempts"), [({}, 8), ({"attempts": 2}, 2)])
 async def test_no_more_attempts_than_the_budget(
-    run, script: Script, budget: dict[str, int], attempts: int
+    run: RunStage, script: Script, budget: dict[str, int], attempts: int
 ) -> None:
     script.answer("verify_patch", lambda request: still_red(request.patch.name))
     result = await run(healing_with("search", budget=budget))
@@ -171,7 +176,7 @@ async def test_no_more_attempts_than_the_budget(
     ],
 )
 async def test_without_attempts_or_healers_nothing_is_tried(
-    run, script: Script, pipeline: Pipeline, why: str
+    run: RunStage, script: Script, pipeline: Pipeline, why: str
 ) -> None:
     result = await run(pipeline)
     assert (result.state, result.attempts) == ("failed", ())
@@ -184,27 +189,27 @@ async def test_without_attempts_or_healers_nothing_is_tried(
     [(("search", "openai"), "propose_search_patch"), (("openai", "search"), "check_model")],
 )
 async def test_healers_are_asked_in_the_configured_order(
-    run, script: Script, order: tuple[str, ...], asked_first: str
+    run: RunStage, script: Script, order: tuple[str, ...], asked_first: str
 ) -> None:
     result = await run(healing_with(*order))
     assert _verdicts(result) == [(1, order[0], "healed")]
     assert script.called[2] == asked_first
 
 
-async def test_a_healer_that_found_nothing_gives_way_to_the_next(run, script: Script) -> None:
+async def test_a_healer_that_found_nothing_gives_way_to_the_next(run: RunStage, script: Script) -> None:
     script.answer("propose_search_patch", proposal(None))
     result = await run(BOTH)
     assert _verdicts(result) == [(1, "search", "no_patch"), (2, "openai", "healed")]
     assert len(script.given("propose_search_patch")) == 1
 
 
-async def test_a_model_that_is_not_configured_costs_no_attempt(run, script: Script) -> None:
+async def test_a_model_that_is_not_configured_costs_no_attempt(run: RunStage, script: Script) -> None:
     script.answer("check_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
     result = await run(healing_with("openai", "search"))
     assert _verdicts(result) == [(1, "search", "healed")]
 
 
-async def test_when_no_healer_is_left_the_stage_says_why_of_each(run, script: Script) -> None:
+async def test_when_no_healer_is_left_the_stage_says_why_of_each(run: RunStage, script: Script) -> None:
     script.answer("propose_search_patch", proposal(None))
     script.answer("check_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
     result = await run(BOTH)
@@ -215,7 +220,7 @@ async def test_when_no_healer_is_left_the_stage_says_why_of_each(run, script: Sc
     )
 
 
-async def test_a_healer_that_cannot_work_is_an_attempt_with_its_error(run, script: Script) -> None:
+async def test_a_healer_that_cannot_work_is_an_attempt_with_its_error(run: RunStage, script: Script) -> None:
     broken = refusal("ModelRefused", "the model answered 400")
     script.answer("ask_model", broken, ALL_GREEN["ask_model"])
     result = await run(OPENAI)
@@ -223,14 +228,14 @@ async def test_a_healer_that_cannot_work_is_an_attempt_with_its_error(run, scrip
     assert result.attempts[0].reason == "the model answered 400"
 
 
-async def test_a_passing_trouble_of_a_healer_costs_no_attempt(run, script: Script) -> None:
+async def test_a_passing_trouble_of_a_healer_costs_no_attempt(run: RunStage, script: Script) -> None:
     script.answer("ask_model", RuntimeError("502"), RuntimeError("502"), ALL_GREEN["ask_model"])
     result = await run(OPENAI)
     assert _verdicts(result) == [(1, "openai", "healed")]
     assert len(script.given("ask_model")) == 3
 
 
-async def test_infrastructure_is_retried_and_never_healed(run, script: Script) -> None:
+async def test_infrastructure_is_retried_and_never_healed(run: RunStage, script: Script) -> None:
     script.answer("triage_failures", INFRASTRUCTURE)
     result = await run(BOTH)
     assert result.state == "failed"
@@ -239,18 +244,18 @@ async def test_infrastructure_is_retried_and_never_healed(run, script: Script) -
     assert script.called == ["run_tests", "triage_failures"] * 3
 
 
-async def test_infrastructure_that_comes_back_passes(run, script: Script) -> None:
+async def test_infrastructure_that_comes_back_passes(run: RunStage, script: Script) -> None:
     script.answer("run_tests", red(RED), GREEN)
     script.answer("triage_failures", INFRASTRUCTURE)
     assert (await run(BOTH)).state == "passed"
 
 
-async def test_infrastructure_that_comes_back_shows_a_real_failure(run, script: Script) -> None:
+async def test_infrastructure_that_comes_back_shows_a_real_failure(run: RunStage, script: Script) -> None:
     script.answer("triage_failures", INFRASTRUCTURE, reproducible(RED))
     assert _verdicts(await run(BOTH)) == [(1, "search", "healed")]
 
 
-async def test_a_retry_in_which_the_runner_breaks_has_failed(run, script: Script) -> None:
+async def test_a_retry_in_which_the_runner_breaks_has_failed(run: RunStage, script: Script) -> None:
     broken = GREEN.model_copy(update={"outcome": "broken", "detail": "pytest was killed"})
     script.answer("run_tests", red(RED), broken)
     nothing_failing = Triage(kind="flaky", reason="every failing test passed when run again")
@@ -261,7 +266,7 @@ async def test_a_retry_in_which_the_runner_breaks_has_failed(run, script: Script
 
 @pytest.mark.parametrize(("policy", "state"), [("quarantine", "passed"), ("fail", "failed")])
 async def test_flaky_tests_are_named_and_cost_no_attempt(
-    run, script: Script, policy: str, state: str
+    run: RunStage, script: Script, policy: str, state: str
 ) -> None:
     script.answer("triage_failures", Triage(kind="flaky", reason="passes", flaky=(RED,)))
     result = await run(healing_with("search", flaky=policy))
@@ -287,7 +292,7 @@ async def test_a_stage_that_ran_nothing_has_failed(run, script: Script, outcome:
     ],
 )
 async def test_a_budget_that_is_used_up_stops_the_loop(
-    run, script: Script, budget: dict[str, float], why: str
+    run: RunStage, script: Script, budget: dict[str, float], why: str
 ) -> None:
     # Each attempt costs 100 tokens and half a dollar: the third one crosses both.
     script.answer("verify_patch", lambda request: still_red(request.patch.name))
@@ -296,7 +301,7 @@ async def test_a_budget_that_is_used_up_stops_the_loop(
     assert result.summary.endswith(f"Not healed: {why}")
 
 
-async def test_the_budget_of_time_counts_the_waiting_for_a_healer(run, script: Script) -> None:
+async def test_the_budget_of_time_counts_the_waiting_for_a_healer(run: RunStage, script: Script) -> None:
     # The pause between retries passes on the workflow's own clock.
     script.answer("propose_search_patch", *[RuntimeError("no memory")] * 6, proposal("one.patch"))
     script.answer("verify_patch", lambda request: still_red(request.patch.name))

@@ -20,7 +20,7 @@ async def execute(line: Line) -> StageReport:
     """Plan the release, then wait for the decision of a person where one is required."""
     if line.pipeline.release is not None:
         await _plan(line)
-    if not _required(line):
+    if not _required(line) and line.decision is None:
         summary = f"not required (`approval.required: {line.pipeline.approval.required}`)"
         return StageReport(name="approval", state="skipped", summary=summary)
     line.waiting_for = _subject(line)
