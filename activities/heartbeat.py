@@ -1,7 +1,7 @@
 """Heartbeats while an activity waits for something that sends none itself."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -11,16 +11,18 @@ _SECONDS = 1.0
 Result = TypeVar("Result")
 
 
-async def heartbeating(work: Coroutine[Any, Any, Result], subject: str) -> Result:
+async def heartbeating(
+    work: Coroutine[Any, Any, Result], subject: str, details: Mapping[str, Any] | None = None
+) -> Result:
     """Await `work`, with a heartbeat that names `subject` every second while in an activity.
 
-    A cancelled activity cancels `work`.
+    `details` are sent with it as they are at that moment. A cancelled activity cancels `work`.
     """
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
             if activity.in_activity():
-                activity.heartbeat({"subject": subject})
+                activity.heartbeat({"subject": subject, **(details or {})})
             await asyncio.wait({task}, timeout=_SECONDS)
         return task.result()
     finally:

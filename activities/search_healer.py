@@ -2,13 +2,15 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from temporalio import activity
 
 from activities.artifact_store import put_bytes
 from activities.environment import ensure_environment
-from activities.healing.search.engine import search
+from activities.healing.search.engine import applied, search
 from activities.healing.search.request import SearchProgress, SearchRequest
+from activities.heartbeat import heartbeating
 from activities.test_stage import section_of
 from activities.workspace import checked_out, patch_of
 from regreen.contracts.artifacts import ArtifactRef
@@ -37,35 +39,34 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
     """
     section = section_of(request)
 
+    resumed = _last_progress()
+    details: dict[str, Any] = {"line": "", "progress": dataclasses.asdict(resumed)}
+
     def report(progress: SearchProgress) -> None:
         line = f"{progress.tried} of {progress.total} candidates tried"
         if progress.suspected:
             line += f", suspecting {progress.suspected}"
         if progress.best:
             line += f"; best: {progress.best}"
-        subject = f"search {request.stage}"
-        activity.heartbeat(
-            {"subject": subject, "line": line, "progress": dataclasses.asdict(progress)}
-        )
+        details.update(line=line, progress=dataclasses.asdict(progress))
 
     async with checked_out(request.workspace) as copy:
         environment = await ensure_environment(request.workspace, request.pipeline, copy)
-        result = await search(
-            SearchRequest(
-                workspace=copy,
-                environment=environment,
-                failing=request.failing,
-                failures=request.report.failures,
-                flaky=request.quarantined,
-                paths=section.paths,
-                arguments=section.arguments,
-                seconds=request.pipeline.heal.search_seconds,
-                seed=request.pipeline.heal.seed,
-                excluded=frozenset(ref.sha256 for ref in request.refused),
-                resume=_last_progress(),
-                report=report,
-            )
+        wanted = SearchRequest(
+            workspace=copy,
+            environment=environment,
+            failing=request.failing,
+            failures=request.report.failures,
+            flaky=request.quarantined,
+            paths=section.paths,
+            arguments=section.arguments,
+            seconds=request.pipeline.heal.search_seconds,
+            seed=request.pipeline.heal.seed,
+            excluded=frozenset(ref.sha256 for ref in request.refused),
+            resume=resumed,
+            report=report,
         )
+        result = await heartbeating(search(wanted), f"search {request.stage}", details)
         patch = None
         if result.edits:
             _write(copy, result.edits)
@@ -82,8 +83,6 @@ def _last_progress() -> SearchProgress:
 
 
 def _write(copy: Path, edits: tuple[Edit, ...]) -> None:
-    # From the end, so that the offsets of earlier edits stay true.
-    for edit in sorted(edits, key=lambda each: (each.path, each.start), reverse=True):
-        path = copy / edit.path
-        content = path.read_bytes()
-        path.write_bytes(content[: edit.start] + edit.replacement + content[edit.end :])
+    for name in {edit.path for edit in edits}:
+        path = copy / name
+        path.write_bytes(applied(path.read_bytes(), [e for e in edits if e.path == name]))

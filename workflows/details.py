@@ -8,10 +8,7 @@ with workflow.unsafe.imports_passed_through():
 
 def run_details(report: RunReport) -> str:
     """The state, what a person can do now, a table of stages, pull request and release."""
-    # The reason of a run that waits begins with the word itself.
-    head = report.reason if report.state == "waiting" else report.state
-    tail = "" if report.state == "waiting" else report.reason
-    parts = [f"**{head}** {tail}".rstrip(), ""]
+    parts = [f"**{report.state}** {report.reason}".rstrip(), ""]
     if report.state == "waiting":
         parts += [
             f"To decide: `regreen approve {report.workflow_id}`, `regreen reject "

@@ -123,6 +123,9 @@ class PipelineWorkflow:
                 ready = ready[:1] if not running else []
             for stage in ready:
                 waiting.remove(stage)
+                # Before the task's first step, so that what is shown next shows it.
+                self._started[stage.name] = workflow.time()
+                self._stages[stage.name] = StageReport(name=stage.name, running=True)
                 running[asyncio.create_task(self._execute(stage))] = stage
             if not running:
                 break
@@ -152,8 +155,6 @@ class PipelineWorkflow:
         return all(self._stages[name].state in _GOOD for name in stage.after)
 
     async def _execute(self, stage: Stage) -> StageReport:
-        self._started[stage.name] = workflow.time()
-        self._stages[stage.name] = StageReport(name=stage.name, running=True)
         try:
             return await stage.execute(self._line)
         except (ActivityError, ChildWorkflowError) as error:

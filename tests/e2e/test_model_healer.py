@@ -116,7 +116,7 @@ def test_wrong_cheating_and_malformed_answers_make_three_attempts(scripted: Scri
 def test_the_refusal_names_rule_and_file(scripted: Scripted) -> None:
     reason = scripted.attempts[1]["reason"]
 
-    assert reason.startswith("protected-path at test_parcel.py"), reason
+    assert reason.startswith("test-file at test_parcel.py"), reason
 
 
 def test_a_malformed_answer_costs_only_its_free_retry(scripted: Scripted) -> None:

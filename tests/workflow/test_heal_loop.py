@@ -63,7 +63,9 @@ def _verdicts(result: TestStageResult) -> list[tuple[int, str, str]]:
     return [(each.number, each.healer, each.verdict) for each in result.attempts]
 
 
-async def test_green_tests_are_run_once_and_nothing_else_happens(run: RunStage, script: Script) -> None:
+async def test_green_tests_are_run_once_and_nothing_else_happens(
+    run: RunStage, script: Script
+) -> None:
     script.answer("run_tests", GREEN)
     result = await run(BOTH)
     assert (result.state, result.summary, result.attempts) == ("passed", "41 of 41 green", ())
@@ -85,7 +87,9 @@ async def test_the_first_patch_that_is_verified_heals(run: RunStage, script: Scr
     assert asked.collected_digest == GREEN.collected_digest
 
 
-async def test_the_patch_that_verification_made_smaller_is_the_heal(run: RunStage, script: Script) -> None:
+async def test_the_patch_that_verification_made_smaller_is_the_heal(
+    run: RunStage, script: Script
+) -> None:
     script.answer("verify_patch", verified("smaller.patch"))
     result = await run(SEARCH)
     assert result.heal is not None
@@ -106,7 +110,9 @@ async def test_a_refused_patch_is_never_run_and_the_next_attempt_is_told(
     assert len(script.given("verify_patch")) == 1
 
 
-async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(run: RunStage, script: Script) -> None:
+async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(
+    run: RunStage, script: Script
+) -> None:
     script.answer("propose_search_patch", proposal("one.patch"), proposal("two.patch"))
     script.answer("verify_patch", still_red("one.patch"), verified("two.patch"))
     result = await run(SEARCH)
@@ -196,20 +202,26 @@ async def test_healers_are_asked_in_the_configured_order(
     assert script.called[2] == asked_first
 
 
-async def test_a_healer_that_found_nothing_gives_way_to_the_next(run: RunStage, script: Script) -> None:
+async def test_a_healer_that_found_nothing_gives_way_to_the_next(
+    run: RunStage, script: Script
+) -> None:
     script.answer("propose_search_patch", proposal(None))
     result = await run(BOTH)
     assert _verdicts(result) == [(1, "search", "no_patch"), (2, "openai", "healed")]
     assert len(script.given("propose_search_patch")) == 1
 
 
-async def test_a_model_that_is_not_configured_costs_no_attempt(run: RunStage, script: Script) -> None:
+async def test_a_model_that_is_not_configured_costs_no_attempt(
+    run: RunStage, script: Script
+) -> None:
     script.answer("check_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
     result = await run(healing_with("openai", "search"))
     assert _verdicts(result) == [(1, "search", "healed")]
 
 
-async def test_when_no_healer_is_left_the_stage_says_why_of_each(run: RunStage, script: Script) -> None:
+async def test_when_no_healer_is_left_the_stage_says_why_of_each(
+    run: RunStage, script: Script
+) -> None:
     script.answer("propose_search_patch", proposal(None))
     script.answer("check_model", refusal("ModelNotConfigured", "OPENAI_API_KEY is not set"))
     result = await run(BOTH)
@@ -220,7 +232,9 @@ async def test_when_no_healer_is_left_the_stage_says_why_of_each(run: RunStage, 
     )
 
 
-async def test_a_healer_that_cannot_work_is_an_attempt_with_its_error(run: RunStage, script: Script) -> None:
+async def test_a_healer_that_cannot_work_is_an_attempt_with_its_error(
+    run: RunStage, script: Script
+) -> None:
     broken = refusal("ModelRefused", "the model answered 400")
     script.answer("ask_model", broken, ALL_GREEN["ask_model"])
     result = await run(OPENAI)
@@ -228,7 +242,9 @@ async def test_a_healer_that_cannot_work_is_an_attempt_with_its_error(run: RunSt
     assert result.attempts[0].reason == "the model answered 400"
 
 
-async def test_a_passing_trouble_of_a_healer_costs_no_attempt(run: RunStage, script: Script) -> None:
+async def test_a_passing_trouble_of_a_healer_costs_no_attempt(
+    run: RunStage, script: Script
+) -> None:
     script.answer("ask_model", RuntimeError("502"), RuntimeError("502"), ALL_GREEN["ask_model"])
     result = await run(OPENAI)
     assert _verdicts(result) == [(1, "openai", "healed")]
@@ -250,7 +266,9 @@ async def test_infrastructure_that_comes_back_passes(run: RunStage, script: Scri
     assert (await run(BOTH)).state == "passed"
 
 
-async def test_infrastructure_that_comes_back_shows_a_real_failure(run: RunStage, script: Script) -> None:
+async def test_infrastructure_that_comes_back_shows_a_real_failure(
+    run: RunStage, script: Script
+) -> None:
     script.answer("triage_failures", INFRASTRUCTURE, reproducible(RED))
     assert _verdicts(await run(BOTH)) == [(1, "search", "healed")]
 
@@ -301,7 +319,9 @@ async def test_a_budget_that_is_used_up_stops_the_loop(
     assert result.summary.endswith(f"Not healed: {why}")
 
 
-async def test_the_budget_of_time_counts_the_waiting_for_a_healer(run: RunStage, script: Script) -> None:
+async def test_the_budget_of_time_counts_the_waiting_for_a_healer(
+    run: RunStage, script: Script
+) -> None:
     # The pause between retries passes on the workflow's own clock.
     script.answer("propose_search_patch", *[RuntimeError("no memory")] * 6, proposal("one.patch"))
     script.answer("verify_patch", lambda request: still_red(request.patch.name))

@@ -29,7 +29,7 @@ def hints_of(failures: Sequence[TestFailure]) -> Hints:
     exceptions = {failure.exception.rpartition(".")[2] for failure in failures}
     text = "\n".join(failure.message for failure in failures)
     raises = {name.rpartition(".")[2] for name in _DID_NOT_RAISE.findall(text)}
-    return Hints(frozenset(exceptions - {""}), frozenset(raises), text)
+    return Hints(frozenset(exceptions - {""}), frozenset(raises))
 
 
 def ordered_candidates(

@@ -23,8 +23,6 @@ class Measurement:
     """The requested tests that failed now too."""
     others: tuple[str, ...]
     """Every other test, in the order of collection, that a patch must keep as it is."""
-    skipped: frozenset[str]
-    ignored: frozenset[str]
     uncollected: tuple[str, ...]
     """Files that could not be collected."""
     files: dict[str, str]
@@ -106,8 +104,6 @@ async def measure(server: CandidateServer, request: SearchRequest) -> Measuremen
     return Measurement(
         failing=failing,
         others=tuple(test for test in answer["collected"] if test not in left_out),
-        skipped=skipped,
-        ignored=ignored,
         uncollected=tuple(answer["errors"]),
         files=answer["files"],
         seconds=answer["seconds"],

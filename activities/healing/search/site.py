@@ -32,7 +32,6 @@ class Hints:
     exceptions: frozenset[str] = frozenset()
     raises: frozenset[str] = frozenset()
     """Exceptions that the tests expected and did not get."""
-    text: str = ""
 
     def any(self, *names: str) -> bool:
         """Whether one of these exceptions was seen."""

@@ -1,0 +1,159 @@
+"""kill -9 of everything at any moment: the next command goes on with the same run."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from tests.e2e.plain_repository import git, plain_repository, working_state
+from tests.e2e.regreen_program import (
+    Program,
+    Started,
+    kill_tree,
+    stage,
+    tree_of,
+    wait_until,
+    wait_until_gone,
+)
+from tests.e2e.storefront import storefront
+
+COUNTING = """def total(prices):
+    result = 0
+    for price in prices:
+        result -= price
+    return result
+"""
+COUNTING_TESTS = """from counting import total
+
+
+def test_nothing():
+    assert total([]) == 0
+
+
+def test_some():
+    assert total([1, 2, 3]) == 6
+"""
+
+
+async def _executions(program: Program) -> list[tuple[str, str]]:
+    """Workflow id and run id of each pipeline that the state's server knows."""
+    known = json.loads((program.state / "server.json").read_text("utf-8"))
+    client = await Client.connect(known["address"], data_converter=pydantic_data_converter)
+    query = 'WorkflowType = "PipelineWorkflow"'
+    return [(each.id, each.run_id) async for each in client.list_workflows(query)]
+
+
+def _executions_now(program: Program) -> list[tuple[str, str]]:
+    return asyncio.run(_executions(program))
+
+
+def _kill_everything(started: Started) -> None:
+    processes = kill_tree(started.process.pid)
+    names = {process.pid for process in processes}
+    assert len(names) >= 3, "the program, its server and its runner"
+    started.process.wait(30)
+    wait_until_gone(processes)
+
+
+def test_killed_in_every_phase_the_shop_is_released_once(program: Program, tmp_path: Path) -> None:
+    repository = storefront(tmp_path / "storefront")
+    before = working_state(repository)
+    tags = set(git(repository, "tag").splitlines())
+
+    with program.start("run", repository, "--json") as started:
+        started.wait_until_it_says("unit: running the tests")
+        first = _executions_now(program)
+        _kill_everything(started)
+    with program.start("run", repository, "--json") as started:
+        started.wait_until_it_says("unit: heal attempt 1 of 8")
+        _kill_everything(started)
+    waiting = program.run("run", repository, "--json")
+    assert waiting.code == 0, waiting.errors
+    run = waiting.document
+    assert run["state"] == "waiting"
+    assert [(run["workflow_id"], run["run_id"])] == first
+    assert "note: joining the run of" in waiting.errors
+    with program.start("up") as started:
+        started.wait_until_it_says("http://")
+        assert _executions_now(program) == first
+        _kill_everything(started)
+    with program.start("approve", run["commit"], "--json") as started:
+        started.wait_until_it_says("release: running")
+        _kill_everything(started)
+
+    ended = program.run("run", repository, "--json")
+
+    assert ended.code == 0, ended.errors
+    final = ended.document
+    assert final["state"] == "released"
+    assert [(final["workflow_id"], final["run_id"])] == first
+    attempts = stage(final, "unit")["attempts"]
+    assert [attempt["number"] for attempt in attempts] == list(range(1, len(attempts) + 1))
+    assert attempts == stage(run, "unit")["attempts"]
+    assert attempts[-1]["verdict"] == "healed"
+    releases = Path(final["release"]["directory"]).parent
+    assert [path.name for path in releases.iterdir()] == [Path(final["release"]["directory"]).name]
+    assert set(git(repository, "tag").splitlines()) - tags == {f"v{final['release']['version']}"}
+    heals = git(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads/auto-heal")
+    assert heals.splitlines() == [final["pull_request"]["branch"]]
+    records = list((program.state / "pull-requests").rglob("*.json"))
+    assert [record.name for record in records] == ["1.json"]
+    audit = [
+        json.loads(line)["action"]
+        for path in (program.state / "audit").rglob("*.jsonl")
+        for line in path.read_text("utf-8").splitlines()
+    ]
+    assert audit.count("approved") == 1
+    assert program.run("verify", final["release"]["directory"]).code == 0
+    assert working_state(repository) == before
+
+
+def test_a_second_run_of_the_commit_joins_and_takes_over_from_a_killed_host(
+    program: Program, tmp_path: Path
+) -> None:
+    repository = plain_repository(
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+    )
+    with program.start("run", repository, "--json") as host:
+        host.wait_until_it_says("build: running")
+        with program.start("run", repository, "--json") as joined:
+            joined.wait_until_it_says("note: joining the run of")
+            first = _executions_now(program)
+            assert len(first) == 1
+            host.wait_until_it_says("unit: heal attempt 1 of 8")
+            left_behind = tree_of(host.process.pid)[1:]
+            assert len(left_behind) >= 3, "the server, the runner and a sandbox"
+
+            host.kill()
+
+            wait_until_gone(left_behind)
+            ended = joined.wait()
+            ours = tree_of(joined.process.pid)
+    assert ended.code == 0, ended.errors
+    assert "the server went away; connecting again" in ended.errors
+    run = ended.document
+    assert run["state"] == "waiting"
+    assert [(run["workflow_id"], run["run_id"])] == first
+    assert [each["number"] for each in stage(run, "unit")["attempts"]] == [1]
+    assert ours == [], "no process outlives the program"
+
+
+def test_started_twice_at_once_a_commit_has_one_run(program: Program, tmp_path: Path) -> None:
+    repository = plain_repository(
+        tmp_path / "counting",
+        {"counting.py": COUNTING.replace("-=", "+="), "test_counting.py": COUNTING_TESTS},
+    )
+    with (
+        program.start("run", repository, "--json") as one,
+        program.start("run", repository, "--json") as other,
+    ):
+        wait_until(lambda: "build: running" in one.said() + other.said(), "the first stage")
+        ended = [one.wait(), other.wait()]
+    assert [each.code for each in ended] == [0, 0], [each.errors for each in ended]
+    assert {each.document["state"] for each in ended} == {"passed"}
+    assert len({each.document["run_id"] for each in ended}) == 1
+    assert sum("note: joining the run of" in each.errors for each in ended) == 1
+    listed = program.run("list", "--json")
+    assert [each["run_id"] for each in listed.document] == [ended[0].document["run_id"]]
