@@ -1,5 +1,6 @@
 """The environment of a repository's own code: any runner makes the same one, once."""
 
+import asyncio
 import hashlib
 import json
 import shutil
@@ -14,6 +15,7 @@ from activities.interpreter import find_interpreter
 from activities.process import Completed
 from activities.sandbox import inside, run_sandboxed
 from activities.uv import last_error, uv_sandbox
+from activities.workspace import private_folder
 from regreen.contracts.source import Workspace
 from regreen.errors import UsageError
 from regreen.pipeline_file import Pipeline
@@ -59,7 +61,12 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
         if not complete.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            await _make(folder, copy, workspace, pipeline, interpreter, requirements)
+            # A build back end is the repository's code. What it leaves behind, in .git above all,
+            # must not reach the caller, who runs git in his copy.
+            with private_folder() as private:
+                own = private / "workspace"
+                await asyncio.to_thread(shutil.copytree, copy, own, symlinks=True)
+                await _make(folder, own, workspace, pipeline, interpreter, requirements)
             complete.touch()
     return folder
 

@@ -71,4 +71,6 @@ def _environment(settings: Settings) -> dict[str, str]:
     own = {"REGREEN_STATE": str(settings.state.resolve())}
     if settings.artifacts is not None:
         own["REGREEN_ARTIFACTS"] = settings.artifacts
+        # A store that is not a folder is reached with credentials; the sandbox does not show them.
+        own |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     return inherited | own

@@ -14,24 +14,28 @@ _PASSED_THROUGH = ("activities", "regreen", "obstore", "openai", "packaging", "p
 
 # A programming error fails the run with its message. A non-determinism error is not among them: it
 # waits for a worker with the right code.
-_FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 _GRACE = timedelta(seconds=10)
 _MOST_ACTIVITIES = {"orchestrator": 1, "runner": 4, "healer": 8, "publisher": 8}
 
 
-def make_worker(client: Client, role: Role) -> Worker:
-    """A worker for the role's queue; run it with `async with` or `run()`."""
-    runner = SandboxedWorkflowRunner(
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """The sandbox in which workflows run and are replayed."""
+    return SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
     )
+
+
+def make_worker(client: Client, role: Role) -> Worker:
+    """A worker for the role's queue; run it with `async with` or `run()`."""
     return Worker(
         client,
         task_queue=task_queue(role),
         workflows=WORKFLOWS if role == "orchestrator" else [],
         activities=activities_of(role),
-        workflow_runner=runner,
-        workflow_failure_exception_types=_FAILURES,
+        workflow_runner=workflow_runner(),
+        workflow_failure_exception_types=FAILURES,
         max_concurrent_activities=_MOST_ACTIVITIES[role],
         graceful_shutdown_timeout=_GRACE,
         max_heartbeat_throttle_interval=timedelta(seconds=2),

@@ -1,0 +1,135 @@
+"""Record the golden histories: `.venv/bin/python -m tests.workflow.record_histories`.
+
+Each scenario runs on the ordinary server, with fakes for activities. What says where it was
+recorded is taken out.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError
+
+from regreen.contracts.run import PipelineRequest
+from regreen.pipeline_file import ApprovalSection
+from tests.workflow.running import Run, send, start, waiting
+from tests.workflow.sample_answers import (
+    ALL_GREEN,
+    FULL,
+    GREEN,
+    OTHER_RED,
+    RED,
+    UNIT_ONLY,
+    fetched,
+    proposal,
+    red,
+    refused,
+    request,
+    still_red,
+    verified,
+)
+from tests.workflow.scripted_activities import Script, serving
+from workers.connection import connect
+from workers.development_server import development_server
+
+FOLDER = Path(__file__).parents[1] / "corpus" / "histories"
+CHILDREN = ("unit", "integration", "e2e", "release")
+NEUTRAL = "recorded"
+
+_WHERE = ("identity", "binaryChecksum", "stackTrace", "encodedAttributes", "buildId")
+
+
+async def _green(client: Client, script: Script) -> Run:
+    script.answer("fetch_source", fetched(FULL))
+    return await start(client, _request("1"))
+
+
+async def _healed(client: Client, script: Script) -> Run:
+    """Both healers, refused, malformed and red attempts; a reminder; approved and released."""
+    script.answer("fetch_source", fetched(FULL))
+    script.answer("run_tests", lambda asked: red(RED) if asked.stage == "unit" else GREEN)
+    script.answer("propose_search_patch", proposal("one.patch"), proposal(None))
+    script.answer("verify_patch", still_red("one.patch"), verified("model.patch"))
+    script.answer(
+        "guard_patch", ALL_GREEN["guard_patch"], refused("sleep"), ALL_GREEN["guard_patch"]
+    )
+    run = await start(client, _request("2"))
+    await waiting(run)
+    await send(run, "comment", delivery_id="1")
+    await send(run, "approve", delivery_id="2", source="webhook")
+    return run
+
+
+async def _expired(client: Client, script: Script) -> Run:
+    approval = ApprovalSection.model_validate(
+        {"required": "always", "reminder": "400ms", "expires": "1s"}
+    )
+    script.answer("fetch_source", fetched(UNIT_ONLY.model_copy(update={"approval": approval})))
+    script.answer("run_tests", red(RED, OTHER_RED))
+    return await start(client, _request("3"))
+
+
+SCENARIOS: dict[str, Callable[[Client, Script], Awaitable[Run]]] = {
+    "green": _green,
+    "healed-and-released": _healed,
+    "expired": _expired,
+}
+
+
+def _request(digit: str) -> PipelineRequest:
+    return request(commit=digit * 40)
+
+
+async def _record(client: Client, name: str) -> None:
+    script = Script(ALL_GREEN)
+    async with serving(client, script):
+        run = await SCENARIOS[name](client, script)
+        try:
+            await run.result()
+        except WorkflowFailureError as error:
+            print(f"{name}: {error.cause}")
+    found = [execution.id async for execution in client.list_workflows()]
+    children = [child for child in CHILDREN if f"{run.id}/{child}" in found]
+    for part in ("pipeline", *children):
+        workflow_id = run.id if part == "pipeline" else f"{run.id}/{part}"
+        history = await client.get_workflow_handle(workflow_id).fetch_history()
+        events = [_without_place(event) for event in history.to_json_dict()["events"]]
+        lines = ",\n".join(json.dumps(event, sort_keys=True) for event in events)
+        head = f'{{"workflow_id": {json.dumps(workflow_id)}, "events": [\n'
+        (FOLDER / f"{name}.{part}.json").write_text(f"{head}{lines}\n]}}\n", "utf-8")
+        print(f"{name}.{part}: {len(events)} events")
+
+
+def _without_place(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_place(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("kind") == "TASK_QUEUE_KIND_STICKY":
+        return value | {"name": NEUTRAL}
+    return {
+        key: NEUTRAL if key in _WHERE and isinstance(each, str) else _without_place(each)
+        for key, each in value.items()
+    }
+
+
+async def main() -> None:
+    """Record every scenario into the corpus."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        async with development_server(Path(folder) / "temporal.db", ui=False) as server:
+            client = await connect("recorder", server.address)
+            for name in SCENARIOS:
+                await _record(client, name)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.stdout.flush()
+    # The SDK's threads crash now and then in Python's finalisation.
+    os._exit(0)
