@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file, put_file
 from activities.process import run_process
+from activities.side_by_side import side_by_side
 from activities.workspace import private_folder
 from regreen.contracts.release import ReleaseFile, SignedFiles, SignRequest
 from regreen.settings import load_settings
@@ -62,20 +63,22 @@ async def sign_files(request: SignRequest) -> SignedFiles:
     key = await signing_key(cosign)
     kept = load_settings().state.resolve() / "signatures" / _digest(key / PUBLIC_KEY)[:32]
     kept.mkdir(parents=True, exist_ok=True)
-    bundles = []
+    # Equal files have one signature.
+    contents = {file.content.sha256: file for file in request.files}
     with private_folder() as folder:
-        for number, file in enumerate(request.files, start=1):
-            subject = f"cosign: {file.path} ({number} of {len(request.files)})"
-            if activity.in_activity():
-                activity.heartbeat(subject)
-            await get_file(file.content, folder / "content")
-            bundle = kept / f"{file.content.sha256}{BUNDLE_SUFFIX}"
-            check = (cosign, key / PUBLIC_KEY, bundle, folder / "content")
-            if await asyncio.to_thread(refusal, *check) is not None:
-                await _sign(cosign, key, folder, bundle, subject)
-            name = f"{file.path}{BUNDLE_SUFFIX}"
-            content = await put_file(bundle, "application/json", name.rpartition("/")[2])
-            bundles.append(ReleaseFile(path=name, content=content))
+        works = []
+        for number, (digest, file) in enumerate(contents.items(), start=1):
+            own = folder / digest
+            own.mkdir()
+            subject = f"cosign: {file.path} ({number} of {len(contents)})"
+            works.append(_signed(cosign, key, own, file, kept, subject))
+        signatures = dict(zip(contents, await side_by_side(works), strict=True))
+    bundles = []
+    for file in request.files:
+        name = f"{file.path}{BUNDLE_SUFFIX}"
+        bundle = signatures[file.content.sha256]
+        content = await put_file(bundle, "application/json", name.rpartition("/")[2])
+        bundles.append(ReleaseFile(path=name, content=content))
     public = await put_file(key / PUBLIC_KEY, "application/x-pem-file")
     return SignedFiles(bundles=tuple(bundles), public_key=public)
 
@@ -148,6 +151,19 @@ async def _generate(cosign: Path, folder: Path) -> None:
         path.chmod(0o600)
         with path.open("rb") as file:
             os.fsync(file.fileno())
+
+
+async def _signed(
+    cosign: Path, key: Path, folder: Path, file: ReleaseFile, kept: Path, subject: str
+) -> Path:
+    if activity.in_activity():
+        activity.heartbeat(subject)
+    await get_file(file.content, folder / "content")
+    bundle = kept / f"{file.content.sha256}{BUNDLE_SUFFIX}"
+    check = (cosign, key / PUBLIC_KEY, bundle, folder / "content")
+    if await asyncio.to_thread(refusal, *check) is not None:
+        await _sign(cosign, key, folder, bundle, subject)
+    return bundle
 
 
 async def _sign(cosign: Path, key: Path, folder: Path, bundle: Path, subject: str) -> None:

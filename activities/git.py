@@ -8,6 +8,8 @@ from pathlib import Path
 
 from temporalio.exceptions import ApplicationError
 
+from regreen.inherited_variables import NETWORK_VARIABLES
+
 _ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": str(Path(__file__).with_name("git_settings.ini")),
     "GIT_CONFIG_SYSTEM": os.devnull,
@@ -15,6 +17,9 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "LC_ALL": "C",
 }
+# No secret, and no GIT_INDEX_FILE or GIT_DIR of the caller's that would redirect a command.
+_INHERITED = (*NETWORK_VARIABLES, "HOME", "PATH", "SSH_AUTH_SOCK", "TMPDIR", "USER")
+
 # Stronger than a repository's own configuration, which must not start programs either.
 _OPTIONS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 
@@ -30,8 +35,7 @@ async def git(
 
     Raises ApplicationError `GitFailed` with git's last line.
     """
-    # An index or folder named in the caller's environment would redirect every command.
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         "git",
         *_OPTIONS,

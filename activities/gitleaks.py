@@ -17,6 +17,7 @@ from activities.counted import counted
 from activities.process import Completed, tail_of
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
+from activities.side_by_side import side_by_side
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.run import StageRequest, StageVerdict
@@ -69,10 +70,12 @@ async def scan_secrets(request: StageRequest) -> StageVerdict:
     async with checked_out(request.workspace) as copy:
         settings = [name for name in _REPOSITORY_FILES if (copy / name).is_file()]
         with private_folder() as folder:
-            scans = [
-                await _scan(name, gitleaks, copy, folder, section.timeout)
-                for name in ("tree", "history")
-            ]
+            scans = await side_by_side(
+                [
+                    _scan("tree", gitleaks, copy, folder, section.timeout),
+                    _scan("history", gitleaks, copy, folder, section.timeout),
+                ]
+            )
     artifacts = [await _report(scan) for scan in scans]
     return _verdict(scans, settings, artifacts)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from temporalio.exceptions import ApplicationError
 
 from activities.process import Completed, run_process
+from regreen.inherited_variables import NETWORK_VARIABLES
 from regreen.tools.locate import find
 
 WORKSPACE = "/workspace"
@@ -47,30 +48,6 @@ _ETC = (
     "ssl",
 )
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
-
-# Which index to use and how to reach it is not a secret of Regreen, and a build that may use the
-# network cannot work without it.
-NETWORK_VARIABLES = (
-    "ALL_PROXY",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "NO_PROXY",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_INDEX_URL",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "UV_DEFAULT_INDEX",
-    "UV_EXTRA_INDEX_URL",
-    "UV_FIND_LINKS",
-    "UV_INDEX",
-    "UV_INDEX_URL",
-    "UV_NATIVE_TLS",
-    "UV_SYSTEM_CERTS",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
 
 
 @dataclass(frozen=True)

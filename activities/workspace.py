@@ -99,5 +99,6 @@ async def _apply(tree: Path, name: str, patch: bytes) -> None:
 
 async def patch_of(tree: Path) -> bytes:
     """The difference between the index (base and applied patches) and the files of a workspace."""
-    await git(["add", "--intent-to-add", "--all"], cwd=tree)
+    # Without --ignore-removal deleted files leave the index, too, and so the difference.
+    await git(["add", "--intent-to-add", "--ignore-removal", "."], cwd=tree)
     return await git(["diff", "--binary", "--no-color", "--no-ext-diff"], cwd=tree)

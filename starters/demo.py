@@ -6,14 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-from rich.syntax import Syntax
-
-from activities.artifact_store import get_bytes
 from activities.release_verification import verify_release
 from regreen.contracts.run import Review, RunReport
 from regreen.errors import EXIT_FAILED, UsageError
 from starters import runs
 from starters.console import errors, output
+from starters.heal_diffs import print_attempts
 from starters.progress import shown
 from starters.repository import resolve
 from starters.run_command import EXIT_CODES, note, print_result, use_state
@@ -45,7 +43,9 @@ async def demo(state: Path | None) -> int:
         run = runs.workflow_id(request)
         with shown(errors) as show:
             report = await runs.follow(connection.client, run, show)
-        await _show_heals(report)
+        await print_attempts(report, only_healed=True)
+        if report.pull_request is not None:
+            _say(f"Pull request #{report.pull_request.number}: {report.pull_request.url}")
         if report.state == "waiting":
             report = await _approve(connection, report)
         print_result(report, connection.ui)
@@ -68,17 +68,6 @@ def _fresh_folder() -> Path:
     folder = base / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     folder.mkdir(parents=True)
     return folder
-
-
-async def _show_heals(report: RunReport) -> None:
-    for stage in report.stages:
-        for attempt in stage.attempts:
-            if attempt.verdict == "healed" and attempt.patch is not None:
-                _say(f"{stage.name} was red and is healed: {attempt.explanation}")
-                patch = (await get_bytes(attempt.patch)).decode("utf-8", "replace")
-                output.print(Syntax(patch, "diff", background_color="default"))
-    if report.pull_request is not None:
-        _say(f"Pull request #{report.pull_request.number}: {report.pull_request.url}")
 
 
 async def _approve(connection: Connection, report: RunReport) -> RunReport:

@@ -4,6 +4,14 @@ import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+
 
 def log_to(state: Path) -> None:
     """Send every log record to `<state>/regreen.log`."""
@@ -13,3 +21,10 @@ def log_to(state: Path) -> None:
         logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # By itself the SDK's core writes to standard output, in the middle of a JSON document.
+    forwarded = LoggingConfig(
+        TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        LogForwardingConfig(logging.getLogger("temporalio.core")),
+    )
+    runtime = Runtime(telemetry=TelemetryConfig(logging=forwarded))
+    Runtime.set_default(runtime, error_if_already_set=False)

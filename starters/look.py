@@ -1,16 +1,14 @@
 """Looking at runs: list, status, the whole story."""
 
-from rich.syntax import Syntax
 from rich.table import Table
 from temporalio.client import WorkflowExecution
 
-from activities.artifact_store import get_bytes
 from activities.local_forge import read_pull_request
-from regreen.contracts.run import RunReport
 from regreen.errors import EXIT_OK
 from regreen.settings import Settings
 from starters import runs
 from starters.console import output, print_json
+from starters.heal_diffs import print_attempts
 from starters.progress import coloured
 from starters.run_command import print_result
 from starters.run_document import run_document
@@ -61,26 +59,12 @@ async def show(name: str, *, settings: Settings) -> int:
         identifier = await runs.find_run(connection.client, name)
         report = await runs.report_of(connection.client, identifier)
         print_result(report, None)
-        await _print_attempts(report)
+        await print_attempts(report)
         if report.pull_request is not None:
             record = read_pull_request(report.request.repository, report.pull_request.number)
             for text in record.comments.values():
                 output.print(f"\n{text}", markup=False)
     return EXIT_OK
-
-
-async def _print_attempts(report: RunReport) -> None:
-    for stage in report.stages:
-        for attempt in stage.attempts:
-            output.print(
-                f"\n{stage.name}, attempt {attempt.number} ({attempt.healer}, "
-                f"{attempt.seconds:.1f} s): {attempt.verdict}: {attempt.reason}",
-                markup=False,
-                soft_wrap=True,
-            )
-            if attempt.patch is not None:
-                patch = (await get_bytes(attempt.patch)).decode("utf-8", "replace")
-                output.print(Syntax(patch, "diff", background_color="default"))
 
 
 def _row(execution: WorkflowExecution) -> dict[str, str]:

@@ -15,6 +15,7 @@ from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK, UsageError
 from regreen.settings import Settings, load_settings
 from starters import runs
 from starters.console import errors, output, print_json
+from starters.heal_diffs import print_attempts
 from starters.log_file import log_to
 from starters.progress import coloured, shown, stage_table
 from starters.repository import resolve
@@ -160,6 +161,7 @@ def _detached(connection: Connection, identifier: str, json: bool) -> int:
 
 async def _ask(connection: Connection, report: RunReport) -> bool:
     print_result(report, connection.ui)
+    await print_attempts(report, only_healed=True)
     answer = await asyncio.to_thread(
         Prompt.ask, "decision", choices=["approve", "reject", "later"], default="later"
     )

@@ -1,6 +1,7 @@
 """Starting, finding, following and steering runs."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -33,7 +35,7 @@ AT_REST = ("passed", "released", "failed", "rejected", "expired", "cancelled", "
 _LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 
 
-class ConnectionLost(Exception):
+class ConnectionLost(UnreachableError):
     """The server went away; connect again, the run goes on."""
 
 
@@ -111,21 +113,28 @@ async def follow(
     With `through_waiting` it is followed to its end. Raises ConnectionLost when the server goes.
     """
     handle = client.get_workflow_handle_for(PipelineWorkflow.run, run)
-    while True:
-        try:
-            description = await handle.describe()
-            report = await handle.query(PipelineWorkflow.report)
-            show(Progress(report, *await _details(client, handle, report)))
-        except RPCError as error:
-            raise _translated(error, run) from error
-        except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
-            await asyncio.sleep(_POLL_SECONDS)
-            continue
-        if description.status is not WorkflowExecutionStatus.RUNNING:
-            return _final(description.status, report)
-        if report.state == "waiting" and not through_waiting:
-            return report
-        await asyncio.sleep(_POLL_SECONDS)
+    ended = asyncio.create_task(_end_of(handle))
+    try:
+        while True:
+            try:
+                description = await handle.describe()
+                report = await handle.query(PipelineWorkflow.report)
+                show(Progress(report, *await _details(client, handle, report)))
+            except RPCError as error:
+                raise _translated(error, run) from error
+            except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
+            if description.status is not WorkflowExecutionStatus.RUNNING:
+                return _final(description.status, report)
+            if report.state == "waiting" and not through_waiting:
+                return report
+            if ended.done():
+                await asyncio.sleep(_POLL_SECONDS)
+            else:
+                await asyncio.wait({ended}, timeout=_POLL_SECONDS)
+    finally:
+        ended.cancel()
 
 
 async def review(client: Client, run: str, given: Review) -> None:
@@ -176,6 +185,12 @@ async def find_run(client: Client, name: str) -> str:
     if len(unique) > 1:
         raise UsageError(f"`{name}` means {len(unique)} runs: {', '.join(unique[:3])}; say more")
     return unique[0]
+
+
+async def _end_of(handle: WorkflowHandle[PipelineWorkflow, RunReport]) -> None:
+    """Return when the run has ended, however it did, or when the server does not tell any more."""
+    with contextlib.suppress(WorkflowFailureError, RPCError):
+        await handle.result()
 
 
 def _final(status: WorkflowExecutionStatus | None, report: RunReport) -> RunReport:
@@ -230,5 +245,5 @@ def _translated(error: RPCError, run: str = "") -> Exception:
             "docs/operations.md has the commands that create them"
         )
     if error.status in _LOST:
-        return ConnectionLost(str(error))
+        return ConnectionLost("the server went away; run the command again, the run goes on")
     return UnreachableError(f"Temporal: {error.message}")

@@ -8,8 +8,8 @@ import sys
 from collections.abc import AsyncIterator
 
 from activities.process import die_with_parent
-from activities.sandbox import NETWORK_VARIABLES
 from activities.workspace import sweep
+from regreen.inherited_variables import NETWORK_VARIABLES
 from regreen.roles import Role
 from regreen.settings import Settings
 from workers.connection import connect

@@ -15,6 +15,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError
 
+from activities.model_prompt import ReadReply
 from regreen.contracts.run import PipelineRequest
 from regreen.pipeline_file import ApprovalSection
 from tests.workflow.running import Run, send, start, waiting
@@ -38,7 +39,7 @@ from workers.connection import connect
 from workers.development_server import development_server
 
 FOLDER = Path(__file__).parents[1] / "corpus" / "histories"
-CHILDREN = ("unit", "integration", "e2e", "release")
+CHILDREN = ("unit", "release")
 NEUTRAL = "recorded"
 
 _WHERE = ("identity", "binaryChecksum", "stackTrace", "encodedAttributes", "buildId")
@@ -50,10 +51,12 @@ async def _green(client: Client, script: Script) -> Run:
 
 
 async def _healed(client: Client, script: Script) -> Run:
-    """Both healers, refused, malformed and red attempts; a reminder; approved and released."""
+    """Attempts of both healers: red, no patch, malformed and refused, healed; then approved."""
     script.answer("fetch_source", fetched(FULL))
     script.answer("run_tests", lambda asked: red(RED) if asked.stage == "unit" else GREEN)
     script.answer("propose_search_patch", proposal("one.patch"), proposal(None))
+    unread = ReadReply(malformed="no block found", feedback="write blocks")
+    script.answer("read_model_reply", unread, ALL_GREEN["read_model_reply"])
     script.answer("verify_patch", still_red("one.patch"), verified("model.patch"))
     script.answer(
         "guard_patch", ALL_GREEN["guard_patch"], refused("sleep"), ALL_GREEN["guard_patch"]

@@ -19,6 +19,7 @@ from workflows.pipeline import PipelineWorkflow
 from workflows.test_stage import TestStageWorkflow
 
 Run = WorkflowHandle[PipelineWorkflow, RunReport]
+Stage = WorkflowHandle[TestStageWorkflow, TestStageResult]
 
 
 async def start_run(client: Client, **changes: Any) -> Run:
@@ -32,11 +33,11 @@ async def start(client: Client, wanted: PipelineRequest) -> Run:
     return client.get_workflow_handle_for(PipelineWorkflow.run, runs.workflow_id(wanted))
 
 
-async def run_stage(
+async def start_stage(
     client: Client, pipeline: Pipeline, *, earlier: tuple[str, ...] = ()
-) -> TestStageResult:
-    """Run the unit stage alone, to its end."""
-    return await client.execute_workflow(
+) -> Stage:
+    """Start the unit stage alone."""
+    return await client.start_workflow(
         TestStageWorkflow.run,
         TestStageRequest(
             stage="unit",
@@ -47,6 +48,14 @@ async def run_stage(
         id=f"stage/{uuid.uuid4()}",
         task_queue=task_queue("orchestrator"),
     )
+
+
+async def run_stage(
+    client: Client, pipeline: Pipeline, *, earlier: tuple[str, ...] = ()
+) -> TestStageResult:
+    """Run the unit stage alone, to its end."""
+    stage = await start_stage(client, pipeline, earlier=earlier)
+    return await stage.result()
 
 
 async def report_of(run: Run) -> RunReport:
@@ -80,10 +89,10 @@ async def failure_of(run: Run) -> tuple[str, RunReport]:
     raise AssertionError(f"the run ended well: {report}")
 
 
-async def current_details(run: Run) -> str:
-    """What the Temporal UI shows as the run's current details."""
-    metadata = await run.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return metadata.current_details
+async def current_details(workflow: Run | Stage) -> str:
+    """What the Temporal UI shows as the workflow's current details."""
+    metadata = await workflow.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return str(metadata.current_details)
 
 
 async def attributes_of(run: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from activities.model_prompt import ReadReply
 from regreen.contracts.test_stage import TestStageResult
 from regreen.contracts.testing import TestReport, Triage
 from regreen.pipeline_file import Pipeline
-from tests.workflow.running import run_stage
+from tests.workflow.running import current_details, run_stage, start_stage
 from tests.workflow.sample_answers import (
     ALL_GREEN,
     GREEN,
@@ -27,7 +27,8 @@ from tests.workflow.sample_answers import (
     still_red,
     verified,
 )
-from tests.workflow.scripted_activities import Script, refusal, serving
+from tests.workflow.scripted_activities import Held, Script, refusal, serving
+from workflows.test_stage import TestStageWorkflow
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -294,7 +295,9 @@ async def test_flaky_tests_are_named_and_cost_no_attempt(
 
 
 @pytest.mark.parametrize("outcome", ["no_tests", "broken"])
-async def test_a_stage_that_ran_nothing_has_failed(run, script: Script, outcome: str) -> None:
+async def test_a_stage_that_ran_nothing_has_failed(
+    run: RunStage, script: Script, outcome: str
+) -> None:
     empty = {"outcome": outcome, "total": 0, "passed": 0, "detail": "no test was collected"}
     script.answer("run_tests", TestReport.model_validate(GREEN.model_dump() | empty))
     result = await run(BOTH)
@@ -339,3 +342,22 @@ async def test_an_error_of_verification_ends_the_stage_with_its_line(
             await run_stage(env.client, SEARCH)
     assert isinstance(caught.value.cause, ActivityError)
     assert str(caught.value.cause.cause) == "PatchDoesNotApply: one.patch does not apply"
+
+
+async def test_the_attempts_so_far_can_be_asked_for_while_the_stage_heals(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    verifying = Held(verified("two.patch"))
+    script.answer("propose_search_patch", proposal("one.patch"), proposal("two.patch"))
+    script.answer("verify_patch", still_red("one.patch"), verifying)
+    async with serving(worker_client, script):
+        stage = await start_stage(env.client, SEARCH)
+        await verifying.reached.wait()
+        progress = await stage.query(TestStageWorkflow.progress)
+        details = await current_details(stage)
+        verifying.release.set()
+        assert (await stage.result()).state == "healed"
+    assert (progress.state, progress.summary) == (None, "heal attempt 2 of 8 (search)")
+    assert _verdicts(progress) == [(1, "search", "tests_red")]
+    assert details.startswith("**heal attempt 2 of 8 (search)**")
+    assert f"| 1 | search | tests_red | {RED} still fails |" in details

@@ -1,0 +1,28 @@
+"""Showing what heals changed."""
+
+from rich.syntax import Syntax
+
+from activities.artifact_store import get_bytes
+from regreen.contracts.run import RunReport
+from starters.console import output
+
+
+async def print_attempts(report: RunReport, *, only_healed: bool = False) -> None:
+    """Print heal attempts with their verdicts and diffs to standard output."""
+    for stage in report.stages:
+        for attempt in stage.attempts:
+            if only_healed and attempt.verdict != "healed":
+                continue
+            output.print(
+                f"\n{stage.name}, attempt {attempt.number} ({attempt.healer}, "
+                f"{attempt.seconds:.1f} s): {attempt.verdict}: {attempt.reason}",
+                style="bold",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+            if attempt.explanation and attempt.explanation != attempt.reason:
+                output.print(attempt.explanation, markup=False, highlight=False, soft_wrap=True)
+            if attempt.patch is not None:
+                patch = (await get_bytes(attempt.patch)).decode("utf-8", "replace")
+                output.print(Syntax(patch, "diff", background_color="default", word_wrap=True))
