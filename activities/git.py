@@ -56,3 +56,8 @@ async def git(
         lines = err.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         raise ApplicationError(f"git {arguments[0]}: {lines[-1]}", type="GitFailed")
     return out
+
+
+def object_format(commit: str) -> str:
+    """The option of `git init` for a repository that can hold the commit."""
+    return "--object-format=sha256" if len(commit) == 64 else "--object-format=sha1"

@@ -20,7 +20,12 @@ async def side_by_side(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Res
         async with free:
             return await work
 
-    ended = await asyncio.gather(*map(admitted, works), return_exceptions=True)
+    try:
+        ended = await asyncio.gather(*map(admitted, works), return_exceptions=True)
+    finally:
+        for work in works:
+            # Those that a cancellation kept from starting are still open.
+            work.close()
     results = []
     for each in ended:
         if isinstance(each, BaseException):

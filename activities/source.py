@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import put_file
-from activities.git import git
+from activities.git import git, object_format
 from activities.heartbeat import heartbeating
 from activities.workspace import private_folder
 from regreen.contracts.base import Contract
@@ -35,11 +35,15 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
     """
     with private_folder() as folder:
         bare = folder / "fetched.git"
-        await git(["init", "--quiet", "--bare", str(bare)])
-        # By reference and not by commit, since most servers refuse unadvertised commits.
-        fetch = ["fetch", "--quiet", "--tags", request.location, "+refs/*:refs/fetched/*"]
+        await git(["init", "--quiet", "--bare", object_format(request.commit), str(bare)])
+        # By reference and not by commit, since most servers refuse unadvertised commits. A detached
+        # HEAD is no reference below refs/, so the commit itself is asked for when it is not there.
+        location = ["--end-of-options", request.location]
+        fetch = ["fetch", "--quiet", "--tags", *location, "+refs/*:refs/fetched/*"]
         await heartbeating(git(fetch, cwd=bare), f"git fetch {request.ref}")
         try:
+            if not await _has(bare, request.commit):
+                await git(["fetch", "--quiet", *location, request.commit], cwd=bare)
             tree = await git(["rev-parse", "--verify", f"{request.commit}^{{tree}}"], cwd=bare)
         except ApplicationError as error:
             raise ApplicationError(
@@ -68,6 +72,14 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
             bundle=await put_file(packed, "application/x-git-bundle"),
         )
     return SourceFetched(source=source, pipeline=pipeline)
+
+
+async def _has(repository: Path, commit: str) -> bool:
+    try:
+        await git(["cat-file", "-e", commit], cwd=repository)
+    except ApplicationError:
+        return False
+    return True
 
 
 async def read_pipeline(repository: Path, commit: str) -> Pipeline:

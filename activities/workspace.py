@@ -13,7 +13,7 @@ import psutil
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, get_file
-from activities.git import git
+from activities.git import git, object_format
 from activities.heartbeat import heartbeating
 from regreen.contracts.source import Workspace
 from regreen.settings import load_settings
@@ -67,7 +67,8 @@ async def _materialised(workspace: Workspace) -> Path:
         made = folder / "tree"
         bundle = folder / "source.bundle"
         await get_file(workspace.source.bundle, bundle)
-        await git(["init", "--quiet", "--initial-branch=unborn", str(made)])
+        names = object_format(workspace.source.commit)
+        await git(["init", "--quiet", "--initial-branch=unborn", names, str(made)])
         await git(["fetch", "--quiet", "--no-tags", str(bundle), "refs/*:refs/*"], cwd=made)
         await git(["checkout", "--quiet", "--detach", workspace.source.commit], cwd=made)
         tree = (await git(["rev-parse", "HEAD^{tree}"], cwd=made)).decode().strip()

@@ -48,6 +48,9 @@ class Figures:
             variants[name] = _summary([run.seconds for run in runs]) | {
                 "ratios": [round(ratio, 3) for ratio in self._ratios(name)],
                 "ratio": round(statistics.median(self._ratios(name)), 3),
+                "ratio_of_fastest": round(
+                    min(run.seconds for run in runs) / min(run.seconds for run in shell), 3
+                ),
                 "outside_activities": _summary([run.outside for run in runs]),
                 "events": statistics.median([run.events for run in runs]),
                 "activities": statistics.median([run.activities for run in runs]),
@@ -80,7 +83,8 @@ def table(document: dict[str, Any]) -> str:
         if "ratio" in found:
             each = ", ".join(f"{ratio:.2f}" for ratio in found["ratios"])
             outside = _range(found["outside_activities"])
-            line += f"  x{found['ratio']:.2f} of shell (each round {each})\n{'':<12}"
+            line += f"  x{found['ratio']:.2f} of shell (each round {each}; "
+            line += f"fastest of each x{found['ratio_of_fastest']:.2f})\n{'':<12}"
             line += f"outside activities {outside}; {found['activities']:g} activities, "
             line += f"{found['events']:g} events; sandbox: {found['sandbox']}"
         lines.append(line)

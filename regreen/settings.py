@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """Folder for the server's database, artifacts, caches, local pull requests and releases."""
     artifacts: str | None = None
     """URL of the artifact store, such as `s3://bucket/prefix`. Unset: a folder in `state`."""
+    ui: str | None = None
+    """Address of the web UI of a server that is not the embedded one, for links."""
     releases: Path | None = None
     """Folder for published releases. Unset: `releases` in `state`."""
     openai_api_key: SecretStr | None = Field(

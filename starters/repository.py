@@ -30,6 +30,9 @@ async def resolve(path: Path, ref: str) -> tuple[PipelineRequest, Pipeline, bool
     except ApplicationError as error:
         raise UsageError(f"{path} is not a git repository; run `git init` and commit") from error
     root = Path(top)
+    shallow = await git(["rev-parse", "--is-shallow-repository"], cwd=root)
+    if shallow.strip() == b"true":
+        raise UsageError(f"{root} is a shallow clone; run `git fetch --unshallow` first")
     commit = await _commit(root, ref)
     pipeline = await read_pipeline(root, commit)
     listed = (await git(["ls-tree", "-r", "-z", "--name-only", commit], cwd=root)).decode()

@@ -71,4 +71,4 @@ def run_page(report: RunReport, ui: str | None) -> str | None:
     if ui is None:
         return None
     workflow = quote(report.workflow_id, safe="")
-    return f"{ui}/namespaces/default/workflows/{workflow}/{report.run_id}/timeline"
+    return f"{ui}/workflows/{workflow}/{report.run_id}/timeline"

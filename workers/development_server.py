@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
+
 from activities.process import die_with_parent
 from regreen.errors import UnreachableError
 from regreen.tools.locate import find
@@ -16,6 +20,12 @@ from workers.connection import connect
 from workflows.search_attributes import ALL
 
 _START_SECONDS = 60.0
+
+# The server's own default forgets ended runs after a day; a commit's run must stay known.
+_KEEPING = UpdateNamespaceRequest(
+    namespace="default",
+    config=NamespaceConfig(workflow_execution_retention_ttl=Duration(seconds=10 * 365 * 86400)),
+)
 
 # One shard with its default of 20 dispatches a second costs 50 ms a step; the last one stops short
 # timers from being rounded up to a second. Figures in docs/performance.md.
@@ -125,7 +135,7 @@ async def _wait_until_ready(server: DevelopmentServer, log: Path) -> None:
     while True:
         try:
             client = await connect("starter", server.address)
-            await client.count_workflows()
+            await client.workflow_service.update_namespace(_KEEPING)
             return
         except Exception as error:
             lines = log.read_text("utf-8", "replace").strip().splitlines() or ["no output"]

@@ -29,10 +29,11 @@ _ATTACH_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Connection:
-    """A client, and where the web UI is."""
+    """A client, and what is known about the server."""
 
     client: Client
     ui: str | None
+    """Where the namespace's pages begin in the web UI."""
     hosting: bool
     """Whether this process runs the server and the workers."""
 
@@ -44,7 +45,8 @@ async def temporal(settings: Settings, *, ui: bool = True) -> AsyncIterator[Conn
     Raises UnreachableError when neither can be had.
     """
     if configured_address() is not None:
-        yield Connection(await connect("starter"), os.environ.get("TEMPORAL_UI_URL"), False)
+        client = await connect("starter")
+        yield Connection(client, _pages(settings.ui, client), False)
         return
     state = settings.state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -76,7 +78,8 @@ async def _host(state: Path, settings: Settings, ui: bool) -> AsyncIterator[Conn
             client = await connect(role, server.address)
             await stack.enter_async_context(make_worker(client, role))
         _announce(state, server)
-        yield Connection(await connect("starter", server.address), server.ui, True)
+        client = await connect("starter", server.address)
+        yield Connection(client, _pages(server.ui, client), True)
 
 
 async def _join(state: Path) -> Connection | None:
@@ -86,7 +89,11 @@ async def _join(state: Path) -> Connection | None:
         await client.count_workflows()
     except (OSError, ValueError, KeyError, UnreachableError, RuntimeError):
         return None
-    return Connection(client, known["ui"], False)
+    return Connection(client, _pages(known["ui"], client), False)
+
+
+def _pages(ui: str | None, client: Client) -> str | None:
+    return None if ui is None else f"{ui.rstrip('/')}/namespaces/{client.namespace}"
 
 
 def _announce(state: Path, server: DevelopmentServer) -> None:

@@ -8,7 +8,8 @@ with workflow.unsafe.imports_passed_through():
 
 def run_details(report: RunReport) -> str:
     """The state, what a person can do now, a table of stages, pull request and release."""
-    parts = [f"**{report.state}** {report.reason}".rstrip(), ""]
+    linked = " for" if report.state == "waiting" else ""
+    parts = [f"**{report.state}**{linked} {report.reason}".rstrip(), ""]
     if report.state == "waiting":
         parts += [
             f"To decide: `regreen approve {report.workflow_id}`, `regreen reject "
@@ -16,8 +17,8 @@ def run_details(report: RunReport) -> str:
             '`{"reviewer": "YOUR NAME", "decision": "approve"}`.',
             "",
         ]
-    parts += ["| stage | state | seconds | attempts | summary |", "|---|---|---|---|---|"]
-    parts += [_row(stage) for stage in report.stages]
+    parts += [_row("stage", "state", "seconds", "attempts", "summary"), "|---|---|---|---|---|"]
+    parts += [_stage_row(stage) for stage in report.stages]
     if report.pull_request is not None:
         parts += ["", f"Pull request #{report.pull_request.number}: `{report.pull_request.branch}`"]
     if report.release is not None:
@@ -25,9 +26,14 @@ def run_details(report: RunReport) -> str:
     return "\n".join(parts)
 
 
-def _row(stage: StageReport) -> str:
+def _row(*cells: str) -> str:
+    # The UI gives cells no padding; a no-break space is not trimmed.
+    return "|" + "|".join(f"\u00a0{cell}\u00a0" for cell in cells) + "|"
+
+
+def _stage_row(stage: StageReport) -> str:
     state = stage.state or ("running" if stage.running else "")
     seconds = f"{stage.seconds:.1f}" if stage.state else ""
     attempts = str(len(stage.attempts)) if stage.attempts else ""
     summary = stage.summary.replace("|", "\\|").replace("\n", " ")
-    return f"| {stage.name} | {state} | {seconds} | {attempts} | {summary} |"
+    return _row(stage.name, state, seconds, attempts, summary)

@@ -1,10 +1,11 @@
 """One attempt of the heal loop: propose, guard, verify."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.heal_guard import GuardRequest, guard_patch
@@ -24,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.testing import TestReport, Triage
     from regreen.roles import Role
     from workflows.calls import call
+    from workflows.failures import one_line
 
 
 @dataclass(frozen=True)
@@ -58,29 +60,21 @@ async def try_to_heal(
 ) -> tuple[Attempt, TestReport | None] | Exhausted:
     """Make one attempt. The report is that of the healed suite, or None when it is not healed."""
     started = workflow.time()
+    attempt = Attempt(number=number, healer=healer, verdict="error", reason="")
+    suite = None
     try:
         propose = _search if healer == "search" else _ask
         proposed = await propose(number, heal_round)
+        attempt = attempt.model_copy(update=dataclasses.asdict(proposed))
+        if attempt.patch is not None:
+            attempt, suite = await _judge(attempt, attempt.patch, heal_round)
     except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type == "ModelNotConfigured":
             return Exhausted(cause.message)
-        if not isinstance(cause, ApplicationError):
-            raise
-        proposed = _Proposed(None, "", "error", cause.message)
-    attempt = Attempt(
-        number=number,
-        healer=healer,
-        verdict=proposed.verdict,
-        reason=proposed.reason,
-        explanation=proposed.explanation,
-        patch=proposed.patch,
-        tokens=proposed.tokens,
-        cost_usd=proposed.cost_usd,
-    )
-    suite = None
-    if proposed.patch is not None:
-        attempt, suite = await _judge(attempt, proposed.patch, heal_round)
+        attempt = attempt.model_copy(update={"verdict": "error", "reason": one_line(error)})
     seconds = round(workflow.time() - started, 3)
     return attempt.model_copy(update={"seconds": seconds}), suite
 

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.details import run_details
+    from workflows.failures import one_line
     from workflows.line import Line
     from workflows.search_attributes import show_state
     from workflows.stage_table import STAGES, Stage
@@ -76,7 +77,7 @@ class PipelineWorkflow:
             self._state = self._verdict()
         except (Exception, asyncio.CancelledError) as error:
             self._state = "cancelled" if is_cancelled(error) else "failed"
-            self._line.reason = _one_line(error)
+            self._line.reason = "on request" if self._state == "cancelled" else one_line(error)
             self._close_stages()
             if self._state == "cancelled":
                 self._show()
@@ -110,7 +111,7 @@ class PipelineWorkflow:
             "runner",
             report_isolation,
             IsolationQuestion(required=fetched.pipeline.sandbox == "required"),
-            summary="sandbox",
+            summary="bubblewrap: is there a sandbox",
             timeout=30,
         )
 
@@ -135,7 +136,7 @@ class PipelineWorkflow:
             except asyncio.CancelledError:
                 for task in running:
                     task.cancel()
-                await workflow.wait(running)
+                await asyncio.gather(*running, return_exceptions=True)
                 raise
             for task in done:
                 stage = running.pop(task)
@@ -160,7 +161,7 @@ class PipelineWorkflow:
         except (ActivityError, ChildWorkflowError) as error:
             if is_cancelled(error):
                 raise
-            return StageReport(name=stage.name, state="failed", summary=_one_line(error))
+            return StageReport(name=stage.name, state="failed", summary=one_line(error))
 
     def _finish(self, stage: Stage, report: StageReport) -> None:
         started = self._started.get(stage.name)
@@ -202,14 +203,6 @@ class PipelineWorkflow:
             None if pull_request is None else f"#{pull_request.number}",
         )
         workflow.set_current_details(run_details(report))
-
-
-def _one_line(error: BaseException) -> str:
-    cause: BaseException = error
-    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
-        cause = cause.cause
-    text = cause.message if isinstance(cause, ApplicationError) else str(cause)
-    return (text.strip().splitlines() or [type(cause).__name__])[0]
 
 
 WORKFLOWS = [PipelineWorkflow]

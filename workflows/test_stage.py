@@ -3,15 +3,17 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.test_stage import TriageRequest, run_tests, triage_failures
-    from regreen.contracts.healing import Attempt, Heal
+    from regreen.contracts.healing import Attempt, Heal, HealerName
     from regreen.contracts.run import StageRequest
     from regreen.contracts.test_stage import TestStageRequest, TestStageResult
     from regreen.contracts.testing import TestReport, Triage
     from regreen.roles import Role
     from workflows.calls import call
+    from workflows.failures import one_line
     from workflows.heal_attempt import Exhausted, HealRound, try_to_heal
 
 _INFRASTRUCTURE_RETRIES = 2
@@ -36,6 +38,15 @@ class TestStageWorkflow:
 
     @workflow.run
     async def run(self, request: TestStageRequest) -> TestStageResult:
+        try:
+            return await self._bring_to_green()
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            # A step that cannot be done ends the stage; the attempts made so far stay on record.
+            return self._end("failed", one_line(error))
+
+    async def _bring_to_green(self) -> TestStageResult:
         for retries_left in range(_INFRASTRUCTURE_RETRIES, -1, -1):
             report = await self._run_tests()
             if report.outcome == "passed":
@@ -79,6 +90,9 @@ class TestStageWorkflow:
 
     def _flaky(self, report: TestReport, triage: Triage) -> TestStageResult:
         names = ", ".join(triage.flaky[:3])
+        if report.failed > len(report.failures):
+            summary = f"{report.failed} failing, of which only {len(report.failures)} were examined"
+            return self._end("failed", f"{summary}; flaky: {names}", report)
         if self._request.pipeline.heal.flaky == "fail":
             return self._end("failed", f"flaky: {names} passed when run again", report)
         summary = f"{report.passed} of {report.total} green; quarantined as flaky: {names}"
@@ -92,10 +106,11 @@ class TestStageWorkflow:
         first = (report.failures[0].message.splitlines() or [""])[0][:160]
         red = f"{report.failed} of {report.total} failing, first {triage.failing[0]}: {first}"
         while healers and len(self._attempts) < budget.attempts:
-            spent = self._spent(started)
+            spent = self._spent(healers[0], started)
             if spent:
-                unavailable.append(spent)
-                break
+                unavailable.append(f"{healers[0]}: {spent}")
+                healers.pop(0)
+                continue
             number = len(self._attempts) + 1
             self._tell(f"heal attempt {number} of {budget.attempts} ({healers[0]})")
             heal_round = HealRound(self._request, report, triage, tuple(self._attempts))
@@ -133,27 +148,29 @@ class TestStageWorkflow:
         summary = f"{report.failed} of {report.total} were failing; {attempt.explanation}"
         return self._end("healed", summary, patched, heal=heal, flaky=triage.flaky)
 
-    def _spent(self, started: float) -> str:
+    def _spent(self, healer: HealerName, started: float) -> str:
         budget = self._request.pipeline.heal.budget
+        if workflow.time() - started >= budget.seconds:
+            return f"budget of {budget.seconds:g} seconds used"
+        if healer == "search":
+            return ""
         if sum(each.tokens for each in self._attempts) >= budget.tokens:
             return f"budget of {budget.tokens} tokens used"
         if sum(each.cost_usd for each in self._attempts) >= budget.cost_usd:
             return f"budget of {budget.cost_usd} USD used"
-        if workflow.time() - started >= budget.seconds:
-            return f"budget of {budget.seconds:g} seconds used"
         return ""
 
     def _end(
         self,
         state: str,
         summary: str,
-        report: TestReport,
+        report: TestReport | None = None,
         *,
         heal: Heal | None = None,
         flaky: tuple[str, ...] = (),
     ) -> TestStageResult:
         self._tell(f"{state}: {summary}")
-        kept = (report.log, report.output, report.coverage)
+        kept = (report.log, report.output, report.coverage) if report else ()
         return TestStageResult(
             state=state,  # type: ignore[arg-type]
             summary=summary,

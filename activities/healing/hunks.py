@@ -13,7 +13,8 @@ def split_hunks(patch: bytes) -> list[bytes]:
     """
     parts: list[bytes] = []
     starts = [match.start() for match in _FILE.finditer(patch)]
-    for start, end in zip(starts, [*starts[1:], len(patch)], strict=True):
+    ends = [*starts[1:], len(patch)] if starts else []
+    for start, end in zip(starts, ends, strict=True):
         part = patch[start:end]
         hunks = [match.start() for match in _HUNK.finditer(part)]
         if len(hunks) <= 1:

@@ -123,7 +123,8 @@ def _present(tool: Tool, directory: Path) -> InstallResult | None:
 def _wanted_versions(tool: Tool) -> set[str]:
     if tool.wheel:
         return {read_pins()[tool.wheel.distribution].version}
-    return {package.version for package in tool.packages if package.version}
+    versions = {package.version for package in tool.packages}
+    return set() if None in versions else {version for version in versions if version}
 
 
 def _sources(tool: Tool) -> tuple[Source, ...]:

@@ -1,7 +1,6 @@
 """Programs for the end-to-end tests: the real command line on the real server."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 

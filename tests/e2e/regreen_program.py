@@ -90,10 +90,7 @@ class Program:
     def start(self, *arguments: str | Path) -> Iterator[Started]:
         """Start a command in a session of its own; what is left of it ends with the block."""
         words = [str(argument) for argument in arguments]
-        if words[0] in ("verify", "schema"):
-            state = []
-        else:
-            state = ["--state", str(self.state)]
+        state = [] if words[0] in ("verify", "schema") else ["--state", str(self.state)]
         number = len(list(self.folder.glob("*.out")))
         output, errors = self.folder / f"{number}.out", self.folder / f"{number}.err"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_LEFT_OUT)}
@@ -106,7 +103,12 @@ class Program:
                 stdout=out,
                 stderr=err,
                 cwd=self.folder,
-                env=inherited | {"HOME": str(home), "PYTHONPATH": str(PROJECT)} | self.variables,
+                env={
+                    **inherited,
+                    "HOME": str(home),
+                    "PYTHONPATH": str(PROJECT),
+                    **self.variables,
+                },
                 start_new_session=True,
             )
         try:

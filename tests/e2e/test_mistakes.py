@@ -88,6 +88,16 @@ def test_a_repository_without_a_commit(program: Program, tmp_path: Path) -> None
     assert "has no commit yet" in line
 
 
+def test_a_shallow_clone(program: Program, tmp_path: Path) -> None:
+    repository = plain_repository(tmp_path / "repository", {"test_a.py": TESTS})
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "feat: more")
+    git(tmp_path, "clone", "--quiet", "--depth=1", repository.as_uri(), "shallow")
+
+    line = _one_line(program.run("run", tmp_path / "shallow"), 2)
+
+    assert "is a shallow clone; run `git fetch --unshallow` first" in line
+
+
 def test_an_unknown_ref(program: Program, tmp_path: Path) -> None:
     repository = plain_repository(tmp_path / "repository", {"test_a.py": TESTS})
 

@@ -1,4 +1,4 @@
-"""The openai healer against a scripted endpoint: bad answers cost attempts, the key leaks nowhere."""
+"""The openai healer on a scripted endpoint: bad answers cost attempts, the key leaks nowhere."""
 
 import secrets
 from collections.abc import Iterator

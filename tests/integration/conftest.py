@@ -16,7 +16,7 @@ def python_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = find("uv")
     assert uv is not None
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python"]
+    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python"]
     packages = ["pytest", "pytest-reportlog", "coverage"]
     subprocess.run([*install, folder / "bin" / "python", *packages], check=True, timeout=240)
     return folder

@@ -107,7 +107,7 @@ async def test_a_value_cut_by_a_crash_is_mended_by_putting_it_again() -> None:
 async def test_a_missing_value_may_come_yet(tmp_path: Path) -> None:
     ref = ArtifactRef(name="gone", sha256="0" * 64, bytes=1)
 
-    with pytest.raises(ApplicationError, match="gone .* is not in the store") as raised:
+    with pytest.raises(ApplicationError, match=r"gone .* is not in the store") as raised:
         await get_bytes(ref)
     assert raised.value.type == "ArtifactMissing"
     assert not raised.value.non_retryable

@@ -77,6 +77,12 @@ async def test_signing_the_same_bytes_again_gives_the_same_bundle() -> None:
     assert await sign_files(SignRequest(files=files)) == first
 
 
+async def test_equal_files_of_one_release_have_the_same_bundle() -> None:
+    files = await _files(b"same", b"other", b"same")
+    first, other, last = (await sign_files(SignRequest(files=files))).bundles
+    assert first.content.sha256 == last.content.sha256 != other.content.sha256
+
+
 async def test_a_spoilt_kept_signature_is_made_anew() -> None:
     files = await _files(b"one")
     await sign_files(SignRequest(files=files))

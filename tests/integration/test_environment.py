@@ -97,7 +97,9 @@ async def test_an_unsupported_python_is_told(tmp_path: Path) -> None:
     text = str(PROJECT["pyproject.toml"]).replace(">=3.9", ">=3.99")
     workspace = await _workspace(tmp_path / "shop", {**PROJECT, "pyproject.toml": text})
 
-    with pytest.raises(EnvironmentFailed, match=r"unsupported Python: the repository wants >=3\.99"):
+    with pytest.raises(
+        EnvironmentFailed, match=r"unsupported Python: the repository wants >=3\.99"
+    ):
         await _environment(workspace)
 
 

@@ -1,4 +1,4 @@
-"""The local forge: heal branches and pull request records, made once however often they are asked."""
+"""The local forge: heal branches and pull request records, made once however often asked."""
 
 import json
 from pathlib import Path
@@ -56,9 +56,7 @@ async def _heal(workspace: Workspace, stage: str, name: str, text: str) -> Heal:
 async def _content(repository: Path, run: str = "pipeline/local/shop/1") -> PullRequestContent:
     source = await _source(repository)
     heal = await _heal(Workspace(source=source), "unit", "a.py", "A = 2\n")
-    return PullRequestContent(
-        run=run, source=source, branch=BRANCH, opened_at="2026-01-05T09:00:00+00:00", heals=(heal,)
-    )
+    return PullRequestContent(run=run, source=source, branch=BRANCH, heals=(heal,))
 
 
 async def _publish(content: PullRequestContent) -> PullRequest:
@@ -178,20 +176,6 @@ async def test_published_again_it_keeps_its_comments(repository: Path) -> None:
     await _publish(content)
 
     assert read_pull_request("local/shop", made.number).comments == {"one": "Keep me."}
-
-
-async def test_published_again_it_keeps_its_decision(repository: Path) -> None:
-    content = await _content(repository)
-    made = await _publish(content)
-    await decide_pull_request(
-        PullRequestDecision(
-            pull_request=made, repository="local/shop", state="rejected", text="no", key="decision"
-        )
-    )
-
-    await _publish(content)
-
-    assert read_pull_request("local/shop", made.number).state == "rejected"
 
 
 async def test_a_decided_record_is_valid_json(repository: Path, own_state: Path) -> None:

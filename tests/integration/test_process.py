@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.process import Completed, die_with_parent, run_process, tail_of
@@ -83,6 +82,7 @@ async def test_cancelled_the_whole_group_is_ended(tmp_path: Path) -> None:
     mark = secrets.token_hex(8)
     task = asyncio.create_task(_run(tmp_path, STUBBORN, mark))
     while tail_of(tmp_path / "output.txt", 100).count("ready") < 2:
+        assert not task.done()
         await asyncio.sleep(0.02)
     assert len(_alive(mark)) == 2
 

@@ -192,7 +192,8 @@ async def test_errors_of_fixtures_are_told_with_their_phase(
     folders: tuple[Path, Path], python_environment: Path
 ) -> None:
     files = {
-        "test_a.py": "import pytest\n\n@pytest.fixture\ndef early():\n    raise ValueError('early')\n\n"
+        "test_a.py": "import pytest\n\n"
+        "@pytest.fixture\ndef early():\n    raise ValueError('early')\n\n"
         "@pytest.fixture\ndef late():\n    yield\n    raise ValueError('late')\n\n"
         "def test_early(early):\n    pass\n\ndef test_late(late):\n    pass\n"
     }
@@ -265,7 +266,10 @@ async def test_a_suite_that_does_not_end_is_ended(
 async def test_a_usage_error_is_broken_and_says_why(
     folders: tuple[Path, Path], python_environment: Path
 ) -> None:
-    files = {"pytest.ini": "[pytest]\naddopts = --no-such-option\n", "test_a.py": "def test_a(): 1\n"}
+    files = {
+        "pytest.ini": "[pytest]\naddopts = --no-such-option\n",
+        "test_a.py": "def test_a(): 1\n",
+    }
 
     report = await _report(folders, python_environment, files)
 

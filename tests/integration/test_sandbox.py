@@ -176,7 +176,8 @@ async def test_process_ids_are_its_own(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/usr/made", "/bin/made", "/etc/passwd", "/environment/made", f"{sys.base_prefix}/made"]
+    "path",
+    ["/usr/made", "/bin/made", "/etc/passwd", "/environment/made", f"{sys.base_prefix}/made"],
 )
 async def test_the_system_cannot_be_written(sandbox: Sandbox, tmp_path: Path, path: str) -> None:
     environment = tmp_path / "environment"
@@ -309,12 +310,7 @@ def test_required_isolation_that_is_not_to_be_had_is_an_error(
     assert raised.value.non_retryable
 
 
-_FORKING = (
-    "import os, time\n"
-    "os.fork()\n"
-    "os.write(1, b'started\\n')\n"
-    "time.sleep(600)\n"
-)
+_FORKING = "import os, time\nos.fork()\nos.write(1, b'started\\n')\ntime.sleep(600)\n"
 
 
 def _marked(mark: str) -> list[psutil.Process]:

@@ -87,18 +87,6 @@ async def test_a_detached_head_is_found(tmp_path: Path) -> None:
     assert (await _fetch(repository, commit, ref="HEAD")).source.commit == commit
 
 
-async def test_a_shallow_clone_can_be_run(tmp_path: Path) -> None:
-    repository = plain_repository(tmp_path / "shop", {"a.py": "A = 1\n"})
-    _commit(repository, "a.py", "A = 2\n")
-    shallow = tmp_path / "shallow"
-    git(tmp_path, "clone", "--quiet", "--depth=1", repository.as_uri(), str(shallow))
-
-    fetched = await _fetch(shallow, git(shallow, "rev-parse", "HEAD"))
-
-    async with checked_out(Workspace(source=fetched.source)) as copy:
-        assert (copy / "a.py").read_text() == "A = 2\n"
-
-
 async def test_a_repository_with_sha256_names(tmp_path: Path) -> None:
     repository = tmp_path / "shop"
     git(tmp_path, "init", "--quiet", "--object-format=sha256", "--initial-branch=main", "shop")

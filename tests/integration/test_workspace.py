@@ -128,7 +128,9 @@ async def test_another_machine_gets_the_same_tree(
     monkeypatch.setenv("REGREEN_ARTIFACTS", (own_state / "artifacts").as_uri())
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "another"))
     # A user's own git configuration must not change a byte.
-    (tmp_path / "gitconfig").write_text("[core]\nautocrlf = true\neol = crlf\n[apply]\nwhitespace=fix\n")
+    (tmp_path / "gitconfig").write_text(
+        "[core]\nautocrlf = true\neol = crlf\n[apply]\nwhitespace=fix\n"
+    )
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
     (tmp_path / "repository").rename(tmp_path / "moved")

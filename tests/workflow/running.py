@@ -92,7 +92,7 @@ async def failure_of(run: Run) -> tuple[str, RunReport]:
 async def current_details(workflow: Run | Stage) -> str:
     """What the Temporal UI shows as the workflow's current details."""
     metadata = await workflow.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return str(metadata.current_details)
+    return str(metadata.current_details).replace("\u00a0", " ")
 
 
 async def attributes_of(run: Run) -> dict[str, Any]:

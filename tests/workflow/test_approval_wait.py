@@ -87,7 +87,7 @@ async def test_approved_on_the_third_day(
     async with serving(worker_client, script):
         with env.with_time_skipping_disabled():
             run = await start_run(env.client)
-        assert (await waiting(run)).reason == "waiting for approval of #1"
+        assert (await waiting(run)).reason == "approval of #1"
         assert await env.fast_forward(run, 2.5 * DAY)
         assert [event.action for event in script.given("record_audit_event")] == ["reminder"] * 2
         await send(run, "approve", comment="good", source="webhook", tree=PULL_REQUEST.tree)
@@ -240,7 +240,7 @@ async def test_the_details_say_how_to_decide_while_the_run_waits(
             run = await start_run(env.client)
         report = await waiting(run)
         details = await current_details(run)
-        assert details.startswith("**waiting** waiting for approval of #1")
+        assert details.startswith("**waiting** for approval of #1")
         assert "| unit | healed |" in details
         assert f"Pull request #1: `{PULL_REQUEST.branch}`" in details
         assert f"`regreen approve {report.workflow_id}`" in details

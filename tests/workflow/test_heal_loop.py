@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.exceptions import ActivityError
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.model_prompt import ReadReply
@@ -308,8 +307,8 @@ async def test_a_stage_that_ran_nothing_has_failed(
 @pytest.mark.parametrize(
     ("budget", "why"),
     [
-        ({"tokens": 250}, "budget of 250 tokens used"),
-        ({"cost_usd": 1.2}, "budget of 1.2 USD used"),
+        ({"tokens": 250}, "openai: budget of 250 tokens used"),
+        ({"cost_usd": 1.2}, "openai: budget of 1.2 USD used"),
     ],
 )
 async def test_a_budget_that_is_used_up_stops_the_loop(
@@ -330,18 +329,42 @@ async def test_the_budget_of_time_counts_the_waiting_for_a_healer(
     script.answer("verify_patch", lambda request: still_red(request.patch.name))
     result = await run(healing_with("search", budget={"seconds": 10}))
     assert (result.state, len(result.attempts)) == ("failed", 1)
-    assert result.summary.endswith("Not healed: budget of 10 seconds used")
+    assert result.summary.endswith("Not healed: search: budget of 10 seconds used")
 
 
-async def test_an_error_of_verification_ends_the_stage_with_its_line(
-    env: WorkflowEnvironment, worker_client: Client, script: Script
+async def test_an_error_of_verification_is_an_attempt_on_record(
+    run: RunStage, script: Script
 ) -> None:
-    script.answer("verify_patch", refusal("PatchDoesNotApply", "one.patch does not apply"))
-    async with serving(worker_client, script):
-        with pytest.raises(WorkflowFailureError) as caught:
-            await run_stage(env.client, SEARCH)
-    assert isinstance(caught.value.cause, ActivityError)
-    assert str(caught.value.cause.cause) == "PatchDoesNotApply: one.patch does not apply"
+    script.answer("propose_search_patch", proposal("one.patch"), proposal("two.patch"))
+    script.answer(
+        "verify_patch",
+        refusal("PatchDoesNotApply", "one.patch does not apply"),
+        verified("two.patch"),
+    )
+    result = await run(SEARCH)
+    assert result.state == "healed"
+    first, second = result.attempts
+    assert (first.verdict, first.reason) == ("error", "one.patch does not apply")
+    assert (second.number, second.verdict) == (2, "healed")
+
+
+async def test_an_error_of_triage_ends_the_stage_with_its_line(
+    run: RunStage, script: Script
+) -> None:
+    script.answer("triage_failures", refusal("ToolMissing", "uv not found"))
+    result = await run(SEARCH)
+    assert (result.state, result.summary, result.attempts) == ("failed", "uv not found", ())
+
+
+async def test_more_failures_than_were_examined_are_not_called_flaky(
+    run: RunStage, script: Script
+) -> None:
+    report = red(RED)
+    script.answer("run_tests", report.model_copy(update={"failed": len(report.failures) + 1}))
+    script.answer("triage_failures", Triage(kind="flaky", reason="passes", flaky=(RED,)))
+    result = await run(SEARCH)
+    assert result.state == "failed"
+    assert "were examined" in result.summary
 
 
 async def test_the_attempts_so_far_can_be_asked_for_while_the_stage_heals(

@@ -321,7 +321,7 @@ async def test_the_release_is_planned_from_what_was_packaged_and_healed(
             run = await start_run(env.client)
         report = await waiting(run)
         await run.cancel()
-    assert report.reason == f"waiting for approval of #1 to release {PLAN.tag}"
+    assert report.reason == f"approval of #1 to release {PLAN.tag}"
     [plan] = script.given("plan_release")
     names = [package.name for package in plan.packages]
     assert names == ["shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz", "shop-1.1.0.cdx.json"]

@@ -50,7 +50,7 @@ def _required(line: Line) -> bool:
 def _subject(line: Line) -> str:
     pull_request = f" of #{line.pull_request.number}" if line.pull_request else ""
     release = f" to release {line.plan.tag}" if line.plan else ""
-    return f"waiting for approval{pull_request}{release}"
+    return f"approval{pull_request}{release}"
 
 
 async def _plan(line: Line) -> None:
@@ -81,7 +81,7 @@ async def _wait(line: Line) -> Review | None:
             await workflow.wait_condition(
                 lambda: line.decision is not None,
                 timeout=timedelta(seconds=min(approval.reminder, left)),
-                timeout_summary=line.waiting_for,
+                timeout_summary=f"waiting for {line.waiting_for}",
             )
             return line.decision
         except TimeoutError:
@@ -91,7 +91,8 @@ async def _wait(line: Line) -> Review | None:
 
 
 async def _remind(line: Line, number: int) -> None:
-    text = f"Reminder {number}: {line.waiting_for}. Run `regreen approve {line.workflow_id}`."
+    command = f"regreen approve {line.workflow_id}"
+    text = f"Reminder {number}: waiting for {line.waiting_for}. Run `{command}`."
     await _record(line, f"reminder-{number}", "regreen", "reminder", text)
     if line.pull_request is not None:
         await call(

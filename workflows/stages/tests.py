@@ -29,7 +29,7 @@ async def execute(line: Line, stage: str) -> StageReport:
         ),
         id=f"{line.workflow_id}/{stage}",
         task_queue=task_queue("orchestrator"),
-        static_summary=f"{stage} tests, healed when red",
+        static_summary=f"{stage} tests",
     )
     if result.heal is not None:
         await _hand_over(line, result)

@@ -1,0 +1,223 @@
+"""`regreen.yaml`: what is accepted, and one clear line for what is not."""
+
+import json
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from regreen.errors import UsageError
+from regreen.pipeline_file import Pipeline, TestSection, parse_pipeline
+
+FULL = """
+version: 1
+python: "3.12"
+sandbox: required
+require: [load, cosign]
+healers: [openai, search]
+heal:
+  budget: {attempts: 3, tokens: 1000, cost_usd: 0.5, seconds: 60}
+  search_seconds: 30s
+  seed: 7
+  flaky: fail
+  open_paths: {"docs/**": "generated from the code"}
+build:
+  requirements: [requirements/all.txt]
+  extras: []
+  groups: [test]
+  lint: true
+  network: false
+  timeout: 5m
+unit: {paths: [tests/unit], arguments: [-m, not slow], timeout: 90}
+integration: {paths: [tests/integration]}
+e2e: {}
+load:
+  script: load/checkout.js
+  service: {command: [python, -m, shop], ready: "http://127.0.0.1:8000/health", timeout: 1.5s}
+  environment: {BASE_URL: "http://127.0.0.1:8000"}
+security: {paths: [src], severity: high}
+package: null
+approval: {required: always, reminder: 12h, expires: 3d}
+release: {tag_prefix: release-}
+"""
+
+
+def _error(text: str) -> str:
+    with pytest.raises(UsageError) as raised:
+        parse_pipeline(text)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "null\n", "{}\n"])
+def test_nothing_means_the_defaults(text: str) -> None:
+    pipeline = parse_pipeline(text)
+
+    assert pipeline == Pipeline()
+    assert pipeline.healers == ("search", "openai")
+    assert pipeline.heal.budget.attempts == 8
+    assert pipeline.tests("unit") == TestSection()
+    assert pipeline.tests("integration") is None
+    assert pipeline.release is None
+    assert pipeline.security is not None
+
+
+def test_every_key_is_read() -> None:
+    pipeline = parse_pipeline(FULL)
+
+    assert pipeline.python == "3.12"
+    assert pipeline.sandbox == "required"
+    assert pipeline.require == ("load", "cosign")
+    assert pipeline.healers == ("openai", "search")
+    assert pipeline.heal.budget.attempts == 3
+    assert pipeline.heal.search_seconds == 30
+    assert pipeline.build.extras == ()
+    assert pipeline.build.timeout == 300
+    assert pipeline.unit == TestSection(
+        paths=("tests/unit",), arguments=("-m", "not slow"), timeout=90
+    )
+    assert pipeline.tests("e2e") == TestSection()
+    assert pipeline.load is not None
+    assert pipeline.load.service is not None
+    assert pipeline.load.service.timeout == 1.5
+    assert pipeline.package is None
+    assert pipeline.approval.expires == 3 * 86400
+    assert pipeline.release is not None
+    assert pipeline.release.tag_prefix == "release-"
+
+
+def test_what_is_no_test_stage_has_no_tests() -> None:
+    assert parse_pipeline(FULL).tests("load") is None
+    assert parse_pipeline(FULL).tests("nonsense") is None
+
+
+def test_no_healers_means_no_healing() -> None:
+    assert parse_pipeline("healers: []").healers == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("250ms", 0.25),
+        ("30s", 30),
+        ("10m", 600),
+        ("2h", 7200),
+        ("7d", 604800),
+        ("1.5h", 5400),
+        ("45", 45),
+        ("0.5", 0.5),
+        ('" 30s "', 30),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_pipeline(f"unit: {{timeout: {text}}}").unit.timeout == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "0s", "soon", "5 minutes", "1h30m", "''", "[1]", "''"])
+def test_what_is_no_duration(text: str) -> None:
+    assert _error(f"unit:\n  timeout: {text}\n").startswith("regreen.yaml:2: unit.timeout: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("unti: {}", "regreen.yaml:1: unknown key `unti`; did you mean `unit`?"),
+        ("version: 1\n\nsecurty: {}", "regreen.yaml:3: unknown key `securty`; did you mean `secur"),
+        ("unit:\n  path: [a]", "regreen.yaml:2: unknown key `unit.path`; did you mean `paths`?"),
+        (
+            "heal:\n  budget:\n    token: 5",
+            "regreen.yaml:3: unknown key `heal.budget.token`; did you mean `tokens`?",
+        ),
+        (
+            "load:\n  script: a.js\n  service:\n    command: [a]\n    ready: b\n    time: 5",
+            "regreen.yaml:6: unknown key `load.service.time`; did you mean `timeout`?",
+        ),
+        (
+            "approval:\n  zzz: 1",
+            "unknown key `approval.zzz`; known keys: required, reminder, expires",
+        ),
+    ],
+)
+def test_an_unknown_key_is_told_with_its_line_and_the_nearest(text: str, message: str) -> None:
+    assert message in _error(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n- b", "regreen.yaml:1: expected keys such as `unit:`, found a list"),
+        ("words", "regreen.yaml:1: expected keys such as `unit:`, found a text"),
+        ("5", "regreen.yaml:1: expected keys such as `unit:`, found a int"),
+        ("version: 2", "regreen.yaml:1: version: "),
+        ("\nsandbox: never", "regreen.yaml:2: sandbox: "),
+        ("healers: [search, luck]", "regreen.yaml:1: healers.1: "),
+        ("healers: search", "regreen.yaml:1: healers: "),
+        ("unit: tests", "regreen.yaml:1: unit: "),
+        ("unit: {paths: tests}", "regreen.yaml:1: unit.paths: "),
+        ("heal:\n  budget:\n    attempts: 9", "regreen.yaml:3: heal.budget.attempts: "),
+        ("heal:\n  budget: {attempts: -1}", "regreen.yaml:2: heal.budget.attempts: "),
+        ("load: {}", "regreen.yaml:1: load.script: "),
+        ("python: 3.12", "regreen.yaml:1: python: "),
+        ("unit:\n  paths:\n  - a\n  - 5", "regreen.yaml:4: unit.paths.1: "),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_line(text: str, message: str) -> None:
+    assert message in _error(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("unit: [\n", 2),
+        ("unit:\n\tpaths: [a]\n", 2),
+        ("a: b: c\n", 1),
+        ("'open\n", 2),
+        ("a: *nowhere\n", 1),
+        ("a: !!python/object/apply:os.system [true]\n", 1),
+        ("a: \0\n", 1),
+        ("---\na: 1\n---\nb: 2\n", 3),
+    ],
+)
+def test_what_is_not_yaml_is_told_with_its_line(text: str, line: int) -> None:
+    message = _error(text)
+
+    assert message.startswith("regreen.yaml")
+    assert "not valid YAML" in message
+    if "\0" not in text:
+        assert message.startswith(f"regreen.yaml:{line}: ")
+
+
+def test_the_name_of_the_file_is_the_one_given() -> None:
+    with pytest.raises(UsageError, match=r"^other\.yaml:1: "):
+        parse_pipeline("unti: {}", "other.yaml")
+
+
+def test_aliases_and_merges_are_plain_yaml() -> None:
+    text = "unit: &tests {timeout: 30s}\nintegration: *tests\ne2e:\n  <<: *tests\n  paths: [e2e]\n"
+
+    pipeline = parse_pipeline(text)
+
+    assert pipeline.integration == pipeline.unit
+    assert pipeline.e2e == TestSection(paths=("e2e",), timeout=30)
+
+
+def test_the_schema_for_editors_agrees() -> None:
+    schema = json.loads(json.dumps(Pipeline.model_json_schema()))
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+
+    assert not list(validator.iter_errors(yaml.safe_load(FULL)))
+    for wrong in (
+        "unti: {}",
+        "unit: {timeout: soon}",
+        "version: 2",
+        "heal: {budget: {attempts: 9}}",
+    ):
+        assert list(validator.iter_errors(yaml.safe_load(wrong))), wrong
+
+
+def test_a_pipeline_survives_its_way_through_json() -> None:
+    pipeline = parse_pipeline(FULL)
+
+    assert Pipeline.model_validate_json(pipeline.model_dump_json()) == pipeline

@@ -1,0 +1,72 @@
+"""Settings come from the environment; secrets do not show by accident."""
+
+from pathlib import Path
+
+import pytest
+
+from regreen.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("REGREEN_STATE", "REGREEN_ARTIFACTS", "REGREEN_OPENAI_TIMEOUT", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def test_state_lies_in_the_users_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().state == tmp_path / "home" / ".local" / "state" / "regreen"
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    assert load_settings().state == tmp_path / "xdg" / "regreen"
+
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "mine"))
+    assert load_settings().state == tmp_path / "mine"
+
+
+def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REGREEN_STATE", "REGREEN_ARTIFACTS", "OPENAI_API_KEY", "OPENAI_MODEL"):
+        monkeypatch.setenv(name, "")
+
+    settings = load_settings()
+
+    assert settings.state.name == "regreen"
+    assert settings.artifacts is None
+    assert settings.openai_api_key is None
+    assert settings.openai_model
+
+
+def test_the_artifact_store_is_a_folder_of_the_state_unless_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "with space"))
+    assert load_settings().artifacts_url == (tmp_path / "with space" / "artifacts").as_uri()
+    assert load_settings().cache == tmp_path / "with space" / "cache"
+
+    monkeypatch.setenv("REGREEN_ARTIFACTS", "s3://bucket/prefix")
+    assert load_settings().artifacts_url == "s3://bucket/prefix"
+
+
+def test_well_known_variables_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-value")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("OPENAI_MODEL", "local-model")
+
+    settings = load_settings()
+
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "key-value"
+    assert settings.openai_base_url == "http://127.0.0.1:1/v1"
+    assert settings.openai_model == "local-model"
+
+
+def test_a_key_does_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-value")
+
+    settings = load_settings()
+
+    assert "key-value" not in repr(settings) + str(settings) + settings.model_dump_json()
