@@ -270,7 +270,7 @@ async def test_a_release_without_packages_fails(
     [
         ("build_environment", "build"),
         ("run_tests", "unit"),
-        ("guard_patch", "unit"),
+        ("triage_failures", "unit"),
         ("publish_pull_request", "unit"),
         ("scan_python", "security"),
         ("plan_release", "approval"),
@@ -280,7 +280,7 @@ async def test_a_release_without_packages_fails(
 async def test_an_error_is_a_failed_stage_with_one_line(
     env: WorkflowEnvironment, worker_client: Client, script: Script, activity: str, stage: str
 ) -> None:
-    if activity in ("guard_patch", "publish_pull_request"):
+    if activity in ("triage_failures", "publish_pull_request"):
         _red_in(script, "unit")
     script.answer(activity, refusal("DiskFull", "no space left\nwhile writing 12 files"))
     async with serving(worker_client, script):
