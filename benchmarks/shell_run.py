@@ -1,6 +1,5 @@
 """Running `line.sh`, the storefront's line as a plain shell script."""
 
-import asyncio
 import os
 import shutil
 import socket
@@ -10,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.interpreter import find_interpreter
+from activities.process import run_process
 from regreen.errors import UsageError
 from regreen.pipeline_file import Pipeline
 from regreen.tools.locate import find
 
 _SCRIPT = Path(__file__).resolve().with_name("line.sh")
 _GIT_SETTINGS = _SCRIPT.parent.parent / "activities" / "git_settings.ini"
+_TIMEOUT = 600.0
 _TOOLS = ("uv", "k6", "gitleaks", "syft", "cosign")
 
 
@@ -32,6 +33,7 @@ async def run_shell(repository: Path, folder: Path, number: int) -> ShellRun:
 
     Raises UsageError when a tool is missing or the script fails.
     """
+    folder.mkdir(exist_ok=True)
     variables = await _variables()
     work = folder / f"run-{number}"
     variables |= {
@@ -42,18 +44,17 @@ async def run_shell(repository: Path, folder: Path, number: int) -> ShellRun:
         "PORT": str(_free_port()),
     }
     started = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        *("bash", str(_SCRIPT)), env=dict(os.environ) | variables, stdin=asyncio.subprocess.DEVNULL
+    done = await run_process(
+        ["bash", str(_SCRIPT)],
+        output=folder / "output.txt",
+        timeout=_TIMEOUT,
+        subject="line.sh",
+        env=dict(os.environ) | variables,
     )
-    try:
-        code = await process.wait()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
     seconds = time.perf_counter() - started
-    if code != 0:
-        raise UsageError(f"the shell script ended with {code}; its last lines are above")
+    if done.code != 0:
+        why = f"did not end within {_TIMEOUT:g} s" if done.timed_out else done.tail().strip()
+        raise UsageError(f"the shell script failed: {why or f'exit code {done.code}'}")
     steps = _steps(work / "steps")
     shutil.rmtree(work)
     return ShellRun(seconds, steps)

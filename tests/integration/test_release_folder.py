@@ -156,14 +156,6 @@ async def test_discarding_removes_the_draft_and_never_a_release() -> None:
     assert verify_release(place).ok
 
 
-@pytest.mark.parametrize("directory", ["relative/folder", "/tmp/../etc"])
-async def test_a_directory_that_is_not_absolute_is_refused(directory: str) -> None:
-    request = (await _request(sign=False)).model_copy(update={"directory": directory})
-    with pytest.raises(ApplicationError, match="absolute") as caught:
-        await draft_release_folder(request)
-    assert caught.value.non_retryable
-
-
 async def test_a_releases_folder_that_is_a_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
