@@ -12,19 +12,28 @@ from workers.role_process import serve
 
 
 async def up(settings: Settings) -> int:
-    """Host the embedded server and all roles until SIGINT or SIGTERM."""
+    """Host the embedded server and all roles until SIGINT or SIGTERM.
+
+    A server that ends by itself is started again.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with temporal(settings) as connection:
-        if not connection.hosting:
-            raise UsageError(
-                "a server is running or configured already; `regreen list` shows its runs"
-            )
-        errors.print(f"web UI: {connection.ui}", highlight=False)
-        errors.print(f"state:  {settings.state}", highlight=False, soft_wrap=True)
-        errors.print("Ctrl-C ends it; unfinished runs go on next time", highlight=False)
-        await stop.wait()
+    stopped = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        async with temporal(settings) as connection:
+            if connection.server is None:
+                raise UsageError(
+                    "a server is running or configured already; `regreen list` shows its runs"
+                )
+            errors.print(f"web UI: {connection.ui}", highlight=False)
+            errors.print(f"state:  {settings.state}", highlight=False, soft_wrap=True)
+            errors.print("Ctrl-C ends it; unfinished runs go on next time", highlight=False)
+            ended = asyncio.create_task(connection.server.process.wait())
+            await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+            if not stop.is_set():
+                errors.print("the server ended; starting it again, runs go on", style="yellow")
     return EXIT_OK
 
 

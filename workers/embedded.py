@@ -34,8 +34,13 @@ class Connection:
     client: Client
     ui: str | None
     """Where the namespace's pages begin in the web UI."""
-    hosting: bool
-    """Whether this process runs the server and the workers."""
+    server: DevelopmentServer | None
+    """The server that this process runs, with all workers; None when it only connects."""
+
+    @property
+    def hosting(self) -> bool:
+        """Whether this process runs the server and the workers."""
+        return self.server is not None
 
 
 @contextlib.asynccontextmanager
@@ -46,7 +51,7 @@ async def temporal(settings: Settings, *, ui: bool = True) -> AsyncIterator[Conn
     """
     if configured_address() is not None:
         client = await connect("starter")
-        yield Connection(client, _pages(settings.ui, client), False)
+        yield Connection(client, _pages(settings.ui, client), None)
         return
     state = settings.state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -79,7 +84,7 @@ async def _host(state: Path, settings: Settings, ui: bool) -> AsyncIterator[Conn
             await stack.enter_async_context(make_worker(client, role))
         _announce(state, server)
         client = await connect("starter", server.address)
-        yield Connection(client, _pages(server.ui, client), True)
+        yield Connection(client, _pages(server.ui, client), server)
 
 
 async def _join(state: Path) -> Connection | None:
@@ -89,7 +94,7 @@ async def _join(state: Path) -> Connection | None:
         await client.count_workflows()
     except (OSError, ValueError, KeyError, UnreachableError, RuntimeError):
         return None
-    return Connection(client, _pages(known["ui"], client), False)
+    return Connection(client, _pages(known["ui"], client), None)
 
 
 def _pages(ui: str | None, client: Client) -> str | None:

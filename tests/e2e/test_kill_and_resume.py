@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 
 from temporalio.client import Client
@@ -49,7 +50,8 @@ def _executions_now(program: Program) -> list[tuple[str, str]]:
     return asyncio.run(_executions(program))
 
 
-def _kill_everything(started: Started) -> None:
+def _kill_everything(started: Started, *, before: str) -> None:
+    assert before not in started.said(), "killed too late to prove anything"
     processes = kill_tree(started.process.pid)
     names = {process.pid for process in processes}
     assert len(names) >= 3, "the program, its server and its runner"
@@ -65,10 +67,10 @@ def test_killed_in_every_phase_the_shop_is_released_once(program: Program, tmp_p
     with program.start("run", repository, "--json") as started:
         started.wait_until_it_says("unit: running")
         first = _executions_now(program)
-        _kill_everything(started)
+        _kill_everything(started, before="unit: healed")
     with program.start("run", repository, "--json") as started:
         started.wait_until_it_says("unit: heal attempt 1 of 8")
-        _kill_everything(started)
+        _kill_everything(started, before="unit: healed")
     waiting = program.run("run", repository, "--json")
     assert waiting.code == 0, waiting.errors
     run = waiting.document
@@ -78,10 +80,10 @@ def test_killed_in_every_phase_the_shop_is_released_once(program: Program, tmp_p
     with program.start("up") as started:
         started.wait_until_it_says("http://")
         assert _executions_now(program) == first
-        _kill_everything(started)
+        _kill_everything(started, before="approval: passed")
     with program.start("approve", run["commit"], "--json") as started:
         started.wait_until_it_says("release: running")
-        _kill_everything(started)
+        _kill_everything(started, before="release: passed")
 
     ended = program.run("run", repository, "--json")
 
@@ -138,6 +140,98 @@ def test_a_second_run_of_the_commit_joins_and_takes_over_from_a_killed_host(
     assert [(run["workflow_id"], run["run_id"])] == first
     assert [each["number"] for each in stage(run, "unit")["attempts"]] == [1]
     assert ours == [], "no process outlives the program"
+
+
+def test_a_killed_runner_comes_back_and_the_attempt_counts_once(
+    program: Program, tmp_path: Path
+) -> None:
+    repository = plain_repository(
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+    )
+    with program.start("run", repository, "--json") as started:
+        started.wait_until_it_says("unit: heal attempt 1 of 8")
+        runner = next(each for each in tree_of(started.process.pid) if "runner" in each.cmdline())
+        working = runner.children(recursive=True)
+
+        runner.kill()
+
+        wait_until_gone([runner, *working])
+        ended = started.wait()
+    assert ended.code == 0, ended.errors
+    unit = stage(ended.document, "unit")
+    assert unit["state"] == "healed"
+    assert [each["number"] for each in unit["attempts"]] == [1]
+
+
+def test_a_killed_server_comes_back_and_the_run_goes_on(program: Program, tmp_path: Path) -> None:
+    repository = plain_repository(
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+    )
+    with program.start("run", repository, "--json") as started:
+        started.wait_until_it_says("unit: running")
+        first = _executions_now(program)
+        server = next(
+            each for each in tree_of(started.process.pid) if "start-dev" in each.cmdline()
+        )
+
+        server.kill()
+
+        ended = started.wait()
+    assert ended.code == 0, ended.errors
+    assert [(ended.document["workflow_id"], ended.document["run_id"])] == first
+    assert stage(ended.document, "unit")["state"] == "healed"
+    assert "Traceback" not in ended.errors
+
+
+def test_up_starts_a_killed_server_again_and_ends_when_told(program: Program) -> None:
+    with program.start("up") as started:
+        started.wait_until_it_says("Ctrl-C ends it")
+        server = next(
+            each for each in tree_of(started.process.pid) if "start-dev" in each.cmdline()
+        )
+
+        server.kill()
+
+        started.wait_until_it_says("the server ended; starting it again")
+        wait_until(lambda: started.said().count("Ctrl-C ends it") == 2, "the second server")
+        listed = program.run("list", "--json")
+        assert (listed.code, listed.document) == (0, [])
+        second = program.run("up")
+        assert second.code == 2
+        assert "a server is running or configured already" in second.errors
+        processes = tree_of(started.process.pid)
+        started.process.send_signal(signal.SIGTERM)
+        assert started.wait().code == 0
+        wait_until_gone(processes)
+
+
+def test_an_interrupted_run_leaves_nothing_behind_and_goes_on(
+    program: Program, tmp_path: Path
+) -> None:
+    repository = plain_repository(
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+    )
+    with program.start("run", repository, "--json") as started:
+        started.wait_until_it_says("unit: heal attempt 1 of 8")
+        first = _executions_now(program)
+        processes = tree_of(started.process.pid)
+
+        started.process.send_signal(signal.SIGINT)
+
+        interrupted = started.wait()
+        wait_until_gone(processes)
+    assert interrupted.code == 130
+    assert interrupted.output == ""
+    assert "interrupted; a started run goes on" in interrupted.errors.splitlines()[-1]
+    assert "Traceback" not in interrupted.errors
+
+    ended = program.run("run", repository, "--json")
+
+    assert ended.code == 0, ended.errors
+    assert [(ended.document["workflow_id"], ended.document["run_id"])] == first
+    unit = stage(ended.document, "unit")
+    assert unit["state"] == "healed"
+    assert [each["number"] for each in unit["attempts"]] == [1]
 
 
 def test_started_twice_at_once_a_commit_has_one_run(program: Program, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_healthy_repository_passes(program: Program, tmp_path: Path) -> None:
     assert run["commit"] == git(repository, "rev-parse", "HEAD")
     assert run["tree"] == git(repository, "rev-parse", "HEAD^{tree}")
     assert run["workflow_id"] == f"pipeline/{run['repository']}/{run['commit']}"
-    assert run["ref"] == "HEAD"
+    assert run["ref"] == "main"
     assert run["sandbox"] == "bubblewrap"
     assert run["pull_request"] is None
     assert run["release"] is None
