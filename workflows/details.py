@@ -1,9 +1,13 @@
 """A run as Markdown, for the Temporal UI's current details."""
 
+import textwrap
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.run import RunReport, StageReport
+
+_SUMMARY = 90
 
 
 def run_details(report: RunReport) -> str:
@@ -28,12 +32,13 @@ def run_details(report: RunReport) -> str:
 
 def _row(*cells: str) -> str:
     # The UI gives cells no padding; a no-break space is not trimmed.
-    return "|" + "|".join(f"\u00a0{cell}\u00a0" for cell in cells) + "|"
+    *padded, last = cells
+    return "|" + "".join(f"\u00a0{cell}\u00a0|" for cell in padded) + f" {last} |"
 
 
 def _stage_row(stage: StageReport) -> str:
     state = stage.state or ("running" if stage.running else "")
     seconds = f"{stage.seconds:.1f}" if stage.state else ""
     attempts = str(len(stage.attempts)) if stage.attempts else ""
-    summary = stage.summary.replace("|", "\\|").replace("\n", " ")
+    summary = textwrap.shorten(stage.summary, _SUMMARY, placeholder=" …").replace("|", "\\|")
     return _row(stage.name, state, seconds, attempts, summary)

@@ -7,7 +7,7 @@ from pathlib import Path
 from activities.audit import AuditEvent, record_audit_event
 
 
-def _event(key: str, actor: str = "ada") -> AuditEvent:
+def _event(key: str, actor: str = "release-manager") -> AuditEvent:
     return AuditEvent(
         repository="local/shop",
         commit="c0ffee",
@@ -31,12 +31,12 @@ async def test_an_event_is_one_line_of_json(own_state: Path) -> None:
 
 
 async def test_the_same_key_is_written_once_and_the_first_stands(own_state: Path) -> None:
-    await record_audit_event(_event("run/decision", "ada"))
+    await record_audit_event(_event("run/decision", "release-manager"))
     await record_audit_event(_event("run/reminder", "regreen"))
     await record_audit_event(_event("run/decision", "mallory"))
 
     lines = _path(own_state).read_text("utf-8").splitlines()
-    assert [json.loads(line)["actor"] for line in lines] == ["ada", "regreen"]
+    assert [json.loads(line)["actor"] for line in lines] == ["release-manager", "regreen"]
 
 
 async def test_many_writers_lose_nothing(own_state: Path) -> None:

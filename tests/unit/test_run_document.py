@@ -10,7 +10,7 @@ from regreen.settings import Settings
 from starters.run_document import run_document, run_page
 
 PATCH = ArtifactRef(name="unit-attempt-1.patch", sha256="ab" * 32, bytes=12, media_type="text/x")
-REQUEST = PipelineRequest(repository="ada/shop", location="/srv/shop", ref="main", commit="c" * 40)
+REQUEST = PipelineRequest(repository="acme/shop", location="/srv/shop", ref="main", commit="c" * 40)
 KEYS = {
     "run_id",
     "workflow_id",
@@ -29,7 +29,7 @@ KEYS = {
 
 def _report(**more: object) -> RunReport:
     known: dict[str, object] = {
-        "workflow_id": "pipeline/ada/shop/c",
+        "workflow_id": "pipeline/acme/shop/c",
         "run_id": "run",
         "state": "running",
         "request": REQUEST,
