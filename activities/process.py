@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import psutil
 from temporalio import activity
 
 _HEARTBEAT_SECONDS = 1.0
@@ -42,6 +43,14 @@ def tail_of(path: Path, characters: int) -> str:
             return file.read().decode("utf-8", "replace")[-characters:]
     except OSError:
         return ""
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process id belongs to a process that can still do something."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 @lru_cache(maxsize=1)

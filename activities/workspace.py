@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psutil
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, get_file
 from activities.git import git, object_format
 from activities.heartbeat import heartbeating
+from activities.process import is_alive
 from regreen.contracts.source import Workspace
 from regreen.settings import load_settings
 
@@ -52,7 +52,7 @@ def sweep() -> None:
     base = load_settings().state.resolve() / "work"
     for folder in base.glob("*-*") if base.is_dir() else ():
         pid = folder.name.partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+        if pid.isdigit() and not is_alive(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

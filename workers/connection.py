@@ -1,7 +1,6 @@
 """Connecting to Temporal: the configured server, or the embedded one's address."""
 
 import os
-import socket
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -9,6 +8,7 @@ from temporalio.envconfig import ClientConfig, ClientConfigProfile
 from temporalio.service import RPCError
 
 from regreen.errors import UnreachableError, UsageError
+from workers.orphans import worker_identity
 
 
 def configured_address() -> str | None:
@@ -27,7 +27,7 @@ async def connect(role: str, address: str | None = None) -> Client:
 
     Raises UnreachableError when nothing answers there.
     """
-    identity = f"{role}@{socket.gethostname()}:{os.getpid()}"
+    identity = worker_identity(role, os.getpid())
     if address is not None:
         target, options = address, {}
     else:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import IO
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.workspace import sweep
 from regreen.errors import UnreachableError
 from regreen.settings import Settings
 from workers.connection import configured_address, connect
 from workers.development_server import DevelopmentServer, development_server
+from workers.orphans import retry_orphans
 from workers.role_process import role_process
 from workers.worker import make_worker
 
@@ -77,14 +79,17 @@ async def _host(state: Path, settings: Settings, ui: bool) -> AsyncIterator[Conn
     sweep()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(development_server(state / "temporal.db", ui=ui))
+        starter = await connect("starter", server.address)
+        # Whatever an earlier host was doing died with it.
+        with contextlib.suppress(RPCError):
+            await retry_orphans(starter)
         # The runner executes foreign code, so it is a process of its own that never saw a secret.
-        await stack.enter_async_context(role_process("runner", server.address, settings))
+        await stack.enter_async_context(role_process("runner", starter, settings))
         for role in ("publisher", "healer", "orchestrator"):
             client = await connect(role, server.address)
             await stack.enter_async_context(make_worker(client, role))
         _announce(state, server)
-        client = await connect("starter", server.address)
-        yield Connection(client, _pages(server.ui, client), server)
+        yield Connection(starter, _pages(server.ui, starter), server)
 
 
 async def _join(state: Path) -> Connection | None:

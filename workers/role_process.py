@@ -7,6 +7,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 
+from temporalio.client import Client
+from temporalio.service import RPCError
+
 from activities.process import die_with_parent
 from activities.workspace import sweep
 from regreen.inherited_variables import NETWORK_VARIABLES
@@ -14,6 +17,7 @@ from regreen.roles import Role
 from regreen.settings import Settings
 from workers.connection import connect
 from workers.development_server import end
+from workers.orphans import retry_orphans
 from workers.worker import make_worker
 
 # What a runner needs of its parent's environment; whatever is not named, secrets above all, is
@@ -38,9 +42,12 @@ async def serve(role: Role, address: str | None = None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def role_process(role: Role, address: str, settings: Settings) -> AsyncIterator[None]:
-    """Run a role in a child process without this process's secrets; restart it when it dies."""
-    keeper = asyncio.create_task(_keep(role, address, settings))
+async def role_process(role: Role, client: Client, settings: Settings) -> AsyncIterator[None]:
+    """Run a role in a child process without this process's secrets.
+
+    When it dies it is started again, and what it was doing is retried at once.
+    """
+    keeper = asyncio.create_task(_keep(role, client, settings))
     try:
         yield
     finally:
@@ -49,7 +56,8 @@ async def role_process(role: Role, address: str, settings: Settings) -> AsyncIte
             await keeper
 
 
-async def _keep(role: Role, address: str, settings: Settings) -> None:
+async def _keep(role: Role, client: Client, settings: Settings) -> None:
+    address = client.service_client.config.target_host
     while True:
         child = await asyncio.create_subprocess_exec(
             *die_with_parent(),
@@ -61,6 +69,8 @@ async def _keep(role: Role, address: str, settings: Settings) -> None:
         )
         try:
             await child.wait()
+            with contextlib.suppress(RPCError):
+                await retry_orphans(client)
             await asyncio.sleep(_RESTART_SECONDS)
         finally:
             await asyncio.shield(end(child, grace=15.0))
