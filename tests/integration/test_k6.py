@@ -283,7 +283,7 @@ async def test_cancelling_ends_k6_and_the_service(tmp_path: Path) -> None:
     source = script({"duration": "10m"}).replace("'/'); }", "'/slow'); }")
     running = asyncio.create_task(load(tmp_path, source, timeout=600.0))
     # Nothing in this process knows when programs in the sandbox have started.
-    while programs() != {"--quiet", "service.py"} and not running.done():  # noqa: ASYNC110
+    while programs() != {"--quiet", "service.py"} and not running.done():
         await asyncio.sleep(0.05)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -160,7 +160,10 @@ async def test_comments_and_decisions_of_the_same_key_count_once(repository: Pat
 
     record = read_pull_request("local/shop", made.number)
     assert record.state == "approved"
-    assert record.comments == {"reminder-1": "Please look.", "decision": "approved by release-manager"}
+    assert record.comments == {
+        "reminder-1": "Please look.",
+        "decision": "approved by release-manager",
+    }
     page = Path(made.url.removeprefix("file://")).read_text()
     assert page.count("Please look.") == 1
     assert "approved)" in page.splitlines()[0]
