@@ -84,13 +84,15 @@ async def follow_request(
 ) -> int:
     """Start the request's run, unless there is one, and follow it."""
     identifier = runs.workflow_id(request)
+    known = False
     while True:
         try:
             async with temporal(settings) as connection:
                 started = await runs.start(connection.client, request, again=again)
                 again = False
-                if not started:
+                if not started and not known:
                     note(f"joining the run of {request.commit[:12]}; `regreen retry` runs it again")
+                known = True
                 if detach:
                     return _detached(connection, identifier, json)
                 return await follow_run(connection, identifier, json=json, settings=settings)
