@@ -1,5 +1,6 @@
 """The build stage: the environment, every source file compiled, and the linter where asked for."""
 
+import os
 from pathlib import Path
 
 from temporalio import activity
@@ -16,14 +17,14 @@ from regreen.contracts.run import StageRequest, StageVerdict
 _NOT_COMPILED = frozenset({"tests", "test", "testdata", "fixtures", "data", "templates", "docs"})
 
 _COMPILE = """
-import sys, tokenize
-for path in sys.stdin.read().split("\\0"):
-    if path:
+import os, sys, tokenize
+for name in open(listing, "rb").read().split(b"\\0"):
+    if path := os.fsdecode(name):
         try:
             with tokenize.open(path) as file:
                 compile(file.read(), path, "exec", dont_inherit=True)
         except (SyntaxError, UnicodeDecodeError, ValueError) as error:
-            print(f"{path}:{getattr(error, 'lineno', 0) or 0}: {error}")
+            print(ascii(path)[1:-1] + f":{getattr(error, 'lineno', 0) or 0}: {error}")
             sys.exit(1)
 """
 
@@ -39,14 +40,16 @@ async def build_environment(request: StageRequest) -> StageVerdict:
         except EnvironmentFailed as error:
             logs = await _store(error.output)
             return StageVerdict(state="failed", summary=str(error), artifacts=logs)
-        tracked = (await git(["ls-files", "-z", "--", "*.py"], cwd=copy)).decode().split("\0")
-        sources = [path for path in tracked if path and not _skipped(path)]
+        tracked = (await git(["ls-files", "-z", "--", "*.py"], cwd=copy)).split(b"\0")
+        # Names of files are bytes; not all of them are UTF-8.
+        paths = [os.fsdecode(path) for path in tracked if path]
+        sources = [path for path in paths if not _skipped(path)]
         with private_folder() as folder:
-            (folder / "sources").write_text("\0".join(sources))
+            (folder / "sources").write_bytes(os.fsencode("\0".join(sources)))
             sandbox = Sandbox(workspace=copy, environment=environment, results=folder)
             python = f"{inside(sandbox, environment)}/bin/python"
             listing = inside(sandbox, folder / "sources")
-            script = f"import sys; sys.stdin = open({listing!r}, newline='')\n{_COMPILE}"
+            script = f"listing = {listing!r}\n{_COMPILE}"
             commands = [("compile", [python, "-I", "-c", script])]
             if pipeline.build.lint:
                 commands.append(("ruff", [python, "-m", "ruff", "check", "--no-cache", "."]))

@@ -1,6 +1,7 @@
 """The environment of a repository's own code: any runner makes the same one, once."""
 
 import asyncio
+import configparser
 import hashlib
 import json
 import shutil
@@ -130,10 +131,10 @@ def _requirements(copy: Path, pipeline: Pipeline, pyproject: dict[str, Any]) -> 
     for name in files:
         found += ["-r", name]
     project = pyproject.get("project", {})
-    available = project.get("optional-dependencies", {})
+    available = [*project.get("optional-dependencies", {}), *_extras_of_setuptools(copy)]
     extras = build.extras
     if extras is None:
-        extras = tuple(name for name in available if name in _TEST_NAMES)
+        extras = tuple(name for name in _TEST_NAMES if name in available)
     suffix = f"[{','.join(extras)}]" if extras else ""
     # A project without a build system is often not meant to be installed; its dependencies are.
     installable = "build-system" in pyproject or (copy / "setup.py").is_file()
@@ -148,6 +149,15 @@ def _requirements(copy: Path, pipeline: Pipeline, pyproject: dict[str, Any]) -> 
     if build.lint:
         found.append("ruff")
     return found
+
+
+def _extras_of_setuptools(copy: Path) -> list[str]:
+    settings = configparser.RawConfigParser()
+    try:
+        settings.read(copy / "setup.cfg", "utf-8")
+        return settings.options("options.extras_require")
+    except (configparser.Error, UnicodeDecodeError):
+        return []
 
 
 def _inputs(copy: Path) -> dict[str, str]:

@@ -44,6 +44,8 @@ def _requires_python(pyproject: str | None) -> str | None:
         project = tomllib.loads(pyproject).get("project", {})
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"pyproject.toml: not valid TOML: {error}") from error
+    if not isinstance(project, dict):
+        raise UsageError("pyproject.toml: `project` is not a table")
     wanted = project.get("requires-python")
     return wanted if isinstance(wanted, str) else None
 

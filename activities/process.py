@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 from temporalio import activity
 
+from activities.printable import printable
+
 _HEARTBEAT_SECONDS = 1.0
 _TERMINATION_GRACE_SECONDS = 3.0
 
@@ -35,12 +37,12 @@ class Completed:
 
 
 def tail_of(path: Path, characters: int) -> str:
-    """The last `characters` of a text file; empty when there is no such file."""
+    """The last `characters` of a text file, printable; empty when there is no such file."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 4 * characters))
-            return file.read().decode("utf-8", "replace")[-characters:]
+            return printable(file.read().decode("utf-8", "replace"))[-characters:]
     except OSError:
         return ""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.artifact_store import put_file
+from activities.printable import printable
 from activities.process import Completed
 from activities.sandbox import Limits, Sandbox, inside, run_sandboxed
 from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
@@ -34,10 +35,12 @@ async def run_pytest(
     node_ids: Sequence[str] = (),
     coverage: bool = False,
     keep: bool = False,
+    original: TestReport | None = None,
 ) -> TestReport:
     """Run a stage's tests, or only `node_ids`, in a checked-out workspace.
 
-    `results` is an empty private folder. With `keep` the raw files go to the artifact store.
+    `results` is an empty private folder. With `keep` the raw files go to the artifact store. With
+    the `original` report of the unpatched source, the digest covers the tests it could see.
     """
     sandbox = test_sandbox(copy, environment, results)
     python = f"{inside(sandbox, environment)}/bin/python"
@@ -57,7 +60,7 @@ async def run_pytest(
         timeout=section.timeout,
         subject=subject,
     )
-    report = read_report(log, done, section.timeout)
+    report = read_report(log, done, section.timeout, original)
     percent = None
     if coverage and _regular(data):
         percent = await _coverage_report(sandbox, python, results, settings, data)
@@ -97,8 +100,13 @@ def pytest_arguments(section: TestSection, node_ids: Sequence[str]) -> list[str]
     return [*section.arguments, *section.paths]
 
 
-def read_report(log: Path, done: Completed, timeout: float) -> TestReport:
-    """Read pytest's report log (one JSON object a line, valid up to the point of a crash)."""
+def read_report(
+    log: Path, done: Completed, timeout: float, original: TestReport | None = None
+) -> TestReport:
+    """Read pytest's report log (one JSON object a line, valid up to the point of a crash).
+
+    For `original` see `run_pytest`.
+    """
     outcomes: dict[str, str] = {}
     failures: dict[str, TestFailure] = {}
     running: dict[str, str] = {}
@@ -133,19 +141,31 @@ def read_report(log: Path, done: Completed, timeout: float) -> TestReport:
             )
             outcomes[node_id] = "failed"
     counts = list(outcomes.values())
-    collected = sorted(outcomes)
+    collected = sorted(_seen_by(original, list(outcomes)) if original else outcomes)
     outcome, detail = _outcome(done, finished, failures, counts, timeout)
     return TestReport(
         outcome=outcome,
-        total=len(counts),
+        total=max(len(counts), len(failures)),
         passed=counts.count("passed"),
         failed=len(failures),
         skipped=counts.count("skipped"),
         failures=tuple(failures.values())[:_MAXIMUM_FAILURES],
         collected_digest=hashlib.sha256("\n".join(collected).encode()).hexdigest(),
+        finished=finished,
         seconds=round(done.seconds, 3),
         detail=detail,
     )
+
+
+def _seen_by(original: TestReport, node_ids: list[str]) -> list[str]:
+    """Those that the original run came to: none of files it could not collect, none after its end.
+
+    A patch that mends an import or an endless loop lets more tests be seen than there were.
+    """
+    unread = [failure.node_id for failure in original.failures if failure.phase == "collect"]
+    below = tuple(f"{name}{separator}" for name in unread for separator in ("::", "/"))
+    seen = [node_id for node_id in node_ids if not node_id.startswith(below)]
+    return seen if original.finished else seen[: original.total]
 
 
 def _outcome(
@@ -162,6 +182,8 @@ def _outcome(
     if done.code == 5 or (done.code == 0 and not counts):
         return "no_tests", "no tests were collected"
     if done.code == 0 and finished:
+        if "" in counts:
+            return "broken", "pytest was ended while a test ran: the tests after it did not run"
         if "passed" not in counts:
             return "no_tests", f"all {len(counts)} tests were skipped"
         return "passed", ""
@@ -187,8 +209,8 @@ def _failure(record: dict[str, Any], node_id: str, phase: str) -> TestFailure:
         message = str(details)
     first = message.strip().splitlines()[0] if message.strip() else ""
     name = first.partition(":")[0].rpartition(".")[2]
-    if phase == "collect":
-        # A collection error's text ends with the exception, as `E   NameError: ...`.
+    if not isinstance(details, dict):
+        # Text without structure ends with the exception, as `E   NameError: ...`.
         marked = [line[1:].strip() for line in message.splitlines() if line.startswith("E ")]
         name = marked[-1].partition(":")[0].rpartition(".")[2] if marked else name
         message = "\n".join(marked) or message
@@ -197,9 +219,9 @@ def _failure(record: dict[str, Any], node_id: str, phase: str) -> TestFailure:
         node_id=node_id,
         phase=phase,  # type: ignore[arg-type]
         exception=name if name.isidentifier() else "",
-        message=message[:2000],
+        message=printable(message)[:2000],
         frames=tuple(frames),
-        output="\n".join(sections)[-2000:],
+        output=printable("\n".join(sections))[-2000:],
     )
 
 
@@ -216,8 +238,15 @@ def _records(log: Path) -> list[dict[str, Any]]:
     records = []
     for line in log.read_text("utf-8", "replace").splitlines():
         with contextlib.suppress(json.JSONDecodeError):
-            records.append(json.loads(line))
+            records.append(_encodable(json.loads(line)))
     return records
+
+
+def _encodable(record: dict[str, Any]) -> dict[str, Any]:
+    # Half of a surrogate pair, as in the name of a file that is no UTF-8, cannot leave the process.
+    text = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
+    cleaned: dict[str, Any] = json.loads(text)
+    return cleaned
 
 
 def _regular(path: Path) -> bool:

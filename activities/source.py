@@ -87,8 +87,10 @@ async def read_pipeline(repository: Path, commit: str) -> Pipeline:
 
     Raises UsageError as `parse_pipeline` does.
     """
-    listed = await git(["ls-tree", "--name-only", commit, "--", FILE_NAME], cwd=repository)
+    listed = await git(["ls-tree", commit, "--", FILE_NAME], cwd=repository)
     if not listed.strip():
         return Pipeline()
+    if not listed.startswith(b"100"):
+        raise UsageError(f"{FILE_NAME} is not a regular file in commit {commit[:12]}")
     text = await git(["cat-file", "blob", f"{commit}:{FILE_NAME}"], cwd=repository)
     return parse_pipeline(text.decode("utf-8", "replace"))

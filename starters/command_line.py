@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from regreen.errors import EXIT_INTERRUPTED
+from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
 from starters import look, run_command, services, setup, steer, verification
-from starters.console import complete, leave
+from starters.console import complete, leave, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +40,8 @@ def run_command_line() -> None:
         code = ended.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
+    except (UsageError, UnreachableError) as error:
+        code = tell(error)
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:

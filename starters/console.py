@@ -33,6 +33,12 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
+def tell(error: UsageError | UnreachableError) -> int:
+    """Print an error that people cause or meet in one line; returns its exit code."""
+    errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return error.exit_code
+
+
 def complete(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine; an error that people cause or meet becomes one line."""
     try:
@@ -42,6 +48,5 @@ def complete(work: Coroutine[Any, Any, Result]) -> Result:
         leave(EXIT_INTERRUPTED)
         raise
     except (UsageError, UnreachableError) as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        leave(error.exit_code)
+        leave(tell(error))
         raise

@@ -12,11 +12,18 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
+from regreen.errors import UsageError
+
 
 def log_to(state: Path) -> None:
-    """Send every log record to `<state>/regreen.log`."""
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handler = RotatingFileHandler(state / "regreen.log", maxBytes=5_000_000, backupCount=2)
+    """Send every log record to `<state>/regreen.log`; UsageError where it cannot be written."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handler = RotatingFileHandler(state / "regreen.log", maxBytes=5_000_000, backupCount=2)
+    except OSError as error:
+        raise UsageError(
+            f"state folder {state}: {error.strerror}; name another: --state"
+        ) from error
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     )

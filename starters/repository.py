@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 from temporalio.exceptions import ApplicationError
@@ -23,11 +24,15 @@ async def resolve(path: Path, ref: str) -> tuple[PipelineRequest, Pipeline, bool
     Raises UsageError for all that would make a run senseless: no repository, no such ref, no
     tests, a pipeline file that does not parse, an unsupported Python.
     """
+    if shutil.which("git") is None:
+        raise UsageError("git not found; install it")
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder")
     try:
         top = (await git(["rev-parse", "--show-toplevel"], cwd=path)).decode().strip()
     except ApplicationError as error:
+        if "work tree" in error.message:
+            raise UsageError(f"{path} has no working tree; name a clone that has one") from error
         raise UsageError(f"{path} is not a git repository; run `git init` and commit") from error
     root = Path(top)
     shallow = await git(["rev-parse", "--is-shallow-repository"], cwd=root)
@@ -35,7 +40,9 @@ async def resolve(path: Path, ref: str) -> tuple[PipelineRequest, Pipeline, bool
         raise UsageError(f"{root} is a shallow clone; run `git fetch --unshallow` first")
     commit = await _commit(root, ref)
     pipeline = await read_pipeline(root, commit)
-    listed = (await git(["ls-tree", "-r", "-z", "--name-only", commit], cwd=root)).decode()
+    listed = (await git(["ls-tree", "-r", "-z", "--name-only", commit], cwd=root)).decode(
+        "utf-8", "surrogateescape"
+    )
     files = [name for name in listed.split("\0") if name]
     await _check_tests(root, commit, pipeline, files)
     text = None
@@ -98,7 +105,7 @@ async def _names_tests(root: Path, commit: str, files: list[str]) -> bool:
     if "pyproject.toml" not in files:
         return False
     text = await git(["cat-file", "blob", f"{commit}:pyproject.toml"], cwd=root)
-    return b"python_files" in text
+    return b"python_files" in text or b"--doctest" in text
 
 
 async def _name(root: Path) -> str:

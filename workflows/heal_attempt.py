@@ -176,7 +176,7 @@ async def _judge(
             **base,
             failing=heal_round.triage.failing,
             quarantined=heal_round.triage.flaky,
-            collected_digest=heal_round.report.collected_digest,
+            original=heal_round.report,
             earlier_stages=request.earlier_stages,
         ),
         summary=f"verify {request.stage}: attempt {attempt.number}",

@@ -8,11 +8,15 @@ from pathlib import Path
 from regreen.contracts.testing import TestFailure
 
 _MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
+# Fixtures come from plugins and from files of the tests, which no heal may change.
+_MISSING_FIXTURE = re.compile(r"fixture '(\w+)' not found")
 _MACHINE = {
     "MemoryError": "out of memory",
     "gaierror": "name resolution failed: tests have no network but loopback",
 }
 _MESSAGES = (
+    ("Temporary failure in name resolution", _MACHINE["gaierror"]),
+    ("Name or service not known", _MACHINE["gaierror"]),
     ("No space left on device", "the disk is full"),
     ("Network is unreachable", "no network: tests have none but loopback"),
     ("Cannot allocate memory", "out of memory"),
@@ -28,6 +32,8 @@ def infrastructure_reason(tree: Path, failures: Sequence[TestFailure]) -> str:
         missing = _MISSING_MODULE.search(failure.message)
         if missing and _is_third_party(tree, missing[1]):
             return f"third-party package `{missing[1]}` is not installed ({failure.node_id})"
+        if fixture := _MISSING_FIXTURE.match(failure.message):
+            return f"no fixture `{fixture[1]}`: a pytest plugin is missing ({failure.node_id})"
         if failure.exception in _MACHINE:
             return f"{_MACHINE[failure.exception]} ({failure.node_id})"
         for text, reason in _MESSAGES:

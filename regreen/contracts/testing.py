@@ -48,6 +48,8 @@ class TestReport(Contract):
     """At most 50; `failed` counts all."""
     collected_digest: str = ""
     """SHA-256 over the sorted collected node ids."""
+    finished: bool = True
+    """False when the test process ended before its last test."""
     coverage_percent: float | None = None
     seconds: float
     detail: str = ""

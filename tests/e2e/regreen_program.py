@@ -90,7 +90,8 @@ class Program:
     def start(self, *arguments: str | Path) -> Iterator[Started]:
         """Start a command in a session of its own; what is left of it ends with the block."""
         words = [str(argument) for argument in arguments]
-        state = [] if words[0] in ("verify", "schema") else ["--state", str(self.state)]
+        stateless = words[0] in ("verify", "schema", "tools") or "--state" in words
+        state = [] if stateless else ["--state", str(self.state)]
         number = len(list(self.folder.glob("*.out")))
         output, errors = self.folder / f"{number}.out", self.folder / f"{number}.err"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_LEFT_OUT)}

@@ -37,6 +37,14 @@ FILES: dict[str, tuple[Mapping[str, str], str]] = {
         "unsupported Python: the repository wants >=3.99",
     ),
     "bad TOML": ({"test_a.py": TESTS, "pyproject.toml": "[project\n"}, "pyproject.toml: not valid"),
+    "bad project table": (
+        {"test_a.py": TESTS, "pyproject.toml": "project = 3\n"},
+        "pyproject.toml: `project` is not a table",
+    ),
+    "pipeline file that is a folder": (
+        {"test_a.py": TESTS, "regreen.yaml/unit.yaml": "paths: [tests]\n"},
+        "regreen.yaml is not a regular file in commit",
+    ),
     "missing path": (
         {"test_a.py": TESTS, "regreen.yaml": "unit: {paths: [test_a.py, tests/unit]}\n"},
         "unit: `tests/unit` is not in commit",
@@ -96,6 +104,37 @@ def test_a_shallow_clone(program: Program, tmp_path: Path) -> None:
     line = _one_line(program.run("run", tmp_path / "shallow"), 2)
 
     assert "is a shallow clone; run `git fetch --unshallow` first" in line
+
+
+def test_a_bare_repository(program: Program, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "bare.git")
+
+    line = _one_line(program.run("run", tmp_path / "bare.git"), 2)
+
+    assert "bare.git has no working tree; name a clone that has one" in line
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "n" * 300])
+def test_a_state_folder_that_cannot_be(name: str, program: Program, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    line = _one_line(program.run("list", "--state", tmp_path / name), 2)
+
+    assert f"state folder {tmp_path / name}: " in line
+
+
+def test_a_machine_without_git(make_program: MakeProgram, tmp_path: Path) -> None:
+    repository = plain_repository(tmp_path / "repository", {"test_a.py": TESTS})
+
+    line = _one_line(make_program(PATH=str(tmp_path / "nowhere")).run("run", repository), 2)
+
+    assert "git not found; install it" in line
+
+
+def test_a_tool_that_there_is_not(program: Program) -> None:
+    line = _one_line(program.run("tools", "install", "k7"), 2)
+
+    assert "k7" in line
 
 
 def test_an_unknown_ref(program: Program, tmp_path: Path) -> None:

@@ -159,3 +159,18 @@ async def test_its_python_is_one_of_this_machine(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.stdout == "ready\n"
+
+
+async def test_extras_declared_in_setup_cfg_are_installed(tmp_path: Path) -> None:
+    setup = "[metadata]\nname = shop\nversion = 1.0\n[options]\npy_modules = shop\n"
+    files: Files = {
+        "setup.cfg": f"{setup}[options.extras_require]\ntest = idna\ndocs = attrs\n",
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n'
+        'build-backend = "setuptools.build_meta"\n',
+        "shop.py": "PRICE = 2\n",
+    }
+
+    environment = await _environment(await _workspace(tmp_path / "shop", files))
+
+    assert list(environment.glob("lib/*/site-packages/idna"))
+    assert not list(environment.glob("lib/*/site-packages/attr"))

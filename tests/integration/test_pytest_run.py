@@ -246,6 +246,47 @@ async def test_a_test_that_exits_with_success_is_not_green(
     assert report.outcome in ("failed", "broken")
 
 
+async def test_text_that_cannot_be_encoded_is_told_in_part(
+    folders: tuple[Path, Path], python_environment: Path
+) -> None:
+    files = {"test_a.py": "def test_a():\n    raise ValueError('caf\\udce9 größe')\n"}
+
+    report = await _report(folders, python_environment, files)
+
+    assert "größe" in _only(report).message
+    assert report.model_dump_json()
+
+
+async def test_what_steers_a_terminal_is_not_told(
+    folders: tuple[Path, Path], python_environment: Path
+) -> None:
+    files = {
+        "test_a.py": "def test_a():\n    print('\\x1b]0;title\\x07 out')\n"
+        "    raise ValueError('\\x1b[2Jred\\ttab')\n"
+    }
+
+    failure = _only(await _report(folders, python_environment, files))
+
+    assert "[2Jred\ttab" in failure.message
+    assert "]0;title out" in failure.output
+    assert "\x1b" not in failure.message + failure.output
+
+
+async def test_a_test_that_ends_the_session_with_success_is_not_green(
+    folders: tuple[Path, Path], python_environment: Path
+) -> None:
+    files = {
+        "test_a.py": "def test_a():\n    assert 1\n",
+        "test_b.py": "import pytest\n\ndef test_b():\n    pytest.exit('bye', returncode=0)\n",
+        "test_c.py": "def test_c():\n    assert 0\n",
+    }
+
+    report = await _report(folders, python_environment, files)
+
+    assert report.outcome == "broken"
+    assert report.detail.startswith("pytest was ended while a test ran")
+
+
 async def test_a_suite_that_does_not_end_is_ended(
     folders: tuple[Path, Path], python_environment: Path
 ) -> None:

@@ -17,6 +17,7 @@ def _failure(exception: str, message: str, node_id: str = "test_a.py::test_a") -
     [
         ("MemoryError", "MemoryError", "out of memory"),
         ("gaierror", "[Errno -2] Name or service not known", "name resolution failed"),
+        ("URLError", "<[Errno -3] Temporary failure in name resolution>", "name resolution failed"),
         ("OSError", "OSError: [Errno 28] No space left on device", "the disk is full"),
         ("OSError", "OSError: [Errno 101] Network is unreachable", "no network"),
         ("OSError", "OSError: [Errno 12] Cannot allocate memory", "out of memory"),
@@ -25,6 +26,7 @@ def _failure(exception: str, message: str, node_id: str = "test_a.py::test_a") -
             "ModuleNotFoundError: No module named 'numpy.linalg'",
             "third-party package `numpy.linalg` is not installed",
         ),
+        ("", "fixture 'mocker' not found", "no fixture `mocker`"),
     ],
 )
 def test_the_machine_is_told(exception: str, message: str, reason: str, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def test_the_first_patch_that_is_verified_heals(run: RunStage, script: Scr
     ]
     [asked] = script.given("verify_patch")
     assert asked.earlier_stages == ("lint",)
-    assert asked.collected_digest == GREEN.collected_digest
+    assert asked.original.collected_digest == GREEN.collected_digest
 
 
 async def test_the_patch_that_verification_made_smaller_is_the_heal(

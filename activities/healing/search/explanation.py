@@ -20,9 +20,11 @@ def explained(patch: Sequence[Candidate], measured: Measurement) -> str:
         why = f"{failed} of {failing} failing and {passed} of {others} other tests run this line"
     else:
         why = "the failing tests depend on this line"
-    return (
-        f"{changes} because {why}; with the change all {failing + others} tests of the stage pass."
-    )
+    # How many tests a file has that could not be collected is not known.
+    green = f"all {failing + others} tests of the stage pass"
+    if measured.uncollected:
+        green = "the whole stage passes"
+    return f"{changes} because {why}; with the change {green}."
 
 
 def nothing_found(

@@ -1,0 +1,14 @@
+"""Text of foreign programs, made fit for terminals, pages and JSON documents."""
+
+# All that steers a terminal: everything below the space but tab and line end, and the C1 set.
+_STEERING = dict.fromkeys(
+    code for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"
+)
+
+
+def printable(text: str) -> str:
+    """The text without control characters, of which a terminal would obey some.
+
+    Lines may end in any way; those that come out end with a line feed.
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_STEERING)
