@@ -28,7 +28,6 @@ _LOG_CHARACTERS = 1 << 20
 _COMMITS = re.compile(r" INF (\d+) commits scanned")
 _BYTES = re.compile(r" INF scanned ~(\d+) bytes")
 _ERROR = re.compile(r" (?:ERR|FTL) (.*)")
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _REPOSITORY_FILES = (".gitleaks.toml", ".gitleaksignore")
 
 # Left out are the match, the secret, and the commit's message and author: a message can repeat the
@@ -96,7 +95,7 @@ async def _scan(name: ScanName, gitleaks: Path, copy: Path, folder: Path, timeou
         timeout=timeout,
         subject=f"gitleaks {name}",
     )
-    log = _COLOR.sub("", tail_of(done.output, _LOG_CHARACTERS))
+    log = tail_of(done.output, _LOG_CHARACTERS)
     findings = _findings(read_result(report))
     examined, anything = _examined(name, log)
     problem = _problem(name, done, log, findings, timeout)

@@ -267,8 +267,9 @@ async def test_what_steers_a_terminal_is_not_told(
 
     failure = _only(await _report(folders, python_environment, files))
 
-    assert "[2Jred\ttab" in failure.message
-    assert "]0;title out" in failure.output
+    assert "ValueError: red\ttab" in failure.message
+    assert "\n out" in failure.output
+    assert "title" not in failure.output
     assert "\x1b" not in failure.message + failure.output
 
 

@@ -867,12 +867,13 @@ async def test_cancelling_leaves_no_process_behind(
         request_for(folder, environment, ("test_shop.py::test_slow",)),
         report=lambda progress: started.set() if progress.tried else None,
     )
+    before = set(psutil.Process().children(recursive=True))
     task = asyncio.create_task(search(request))
     await started.wait()
-    started_processes = psutil.Process().children(recursive=True)
+    started_processes = set(psutil.Process().children(recursive=True)) - before
     assert any("sleep" in process.name() for process in started_processes)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    _, alive = psutil.wait_procs(started_processes, timeout=10)
+    _, alive = psutil.wait_procs(list(started_processes), timeout=10)
     assert alive == []
