@@ -37,6 +37,11 @@ def test_some():
     assert total([1, 2, 3]) == 6
 """
 
+# Slow enough that a heal is still under way when the test has seen that it began.
+SLOW_COUNTING_TESTS = COUNTING_TESTS.replace(
+    "def test_some():\n", "def test_some():\n    time.sleep(0.6)\n"
+).replace("from counting", "import time\n\nfrom counting")
+
 
 async def _executions(program: Program) -> list[tuple[str, str]]:
     """Workflow id and run id of each pipeline that the state's server knows."""
@@ -116,7 +121,7 @@ def test_a_second_run_of_the_commit_joins_and_takes_over_from_a_killed_host(
     program: Program, tmp_path: Path
 ) -> None:
     repository = plain_repository(
-        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": SLOW_COUNTING_TESTS}
     )
     with program.start("run", repository, "--json") as host:
         wait_until((program.state / "server.json").exists, "the host's server")
@@ -125,8 +130,10 @@ def test_a_second_run_of_the_commit_joins_and_takes_over_from_a_killed_host(
             first = _executions_now(program)
             assert len(first) == 1
             host.wait_until_it_says("unit: heal attempt 1 of 8")
+            wait_until(
+                lambda: len(tree_of(host.process.pid)) > 3, "the server, the runner and a sandbox"
+            )
             left_behind = tree_of(host.process.pid)[1:]
-            assert len(left_behind) >= 3, "the server, the runner and a sandbox"
 
             host.kill()
 
@@ -146,7 +153,7 @@ def test_a_killed_runner_comes_back_and_the_attempt_counts_once(
     program: Program, tmp_path: Path
 ) -> None:
     repository = plain_repository(
-        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": SLOW_COUNTING_TESTS}
     )
     with program.start("run", repository, "--json") as started:
         started.wait_until_it_says("unit: heal attempt 1 of 8")
@@ -165,7 +172,7 @@ def test_a_killed_runner_comes_back_and_the_attempt_counts_once(
 
 def test_a_killed_server_comes_back_and_the_run_goes_on(program: Program, tmp_path: Path) -> None:
     repository = plain_repository(
-        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": SLOW_COUNTING_TESTS}
     )
     with program.start("run", repository, "--json") as started:
         started.wait_until_it_says("unit: running")
@@ -209,7 +216,7 @@ def test_an_interrupted_run_leaves_nothing_behind_and_goes_on(
     program: Program, tmp_path: Path
 ) -> None:
     repository = plain_repository(
-        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": COUNTING_TESTS}
+        tmp_path / "counting", {"counting.py": COUNTING, "test_counting.py": SLOW_COUNTING_TESTS}
     )
     with program.start("run", repository, "--json") as started:
         started.wait_until_it_says("unit: heal attempt 1 of 8")
