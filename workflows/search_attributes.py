@@ -4,7 +4,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from regreen.contracts.run import PipelineRequest, RunState
+    from regreen.contracts.run import RunState
 
 REPOSITORY = SearchAttributeKey.for_keyword("RegreenRepository")
 REF = SearchAttributeKey.for_keyword("RegreenRef")
@@ -15,15 +15,6 @@ HEAL_ATTEMPTS = SearchAttributeKey.for_int("RegreenHealAttempts")
 PULL_REQUEST = SearchAttributeKey.for_keyword("RegreenPullRequest")
 
 ALL = (REPOSITORY, REF, COMMIT, STAGE, STATE, HEAL_ATTEMPTS, PULL_REQUEST)
-
-
-def of_request(request: PipelineRequest) -> list[SearchAttributeUpdate[str]]:
-    """What is known from the start and does not change."""
-    return [
-        REPOSITORY.value_set(request.repository),
-        REF.value_set(request.ref),
-        COMMIT.value_set(request.commit),
-    ]
 
 
 def show_state(state: RunState, stage: str, attempts: int, pull_request: str | None) -> None:
