@@ -4,6 +4,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.environment import EnvironmentFailed, ensure_environment
+from activities.healing.failure_signature import failure_signature
 from activities.healing.triage import infrastructure_reason
 from activities.pytest_run import run_pytest
 from activities.sandbox import require_isolation
@@ -87,4 +88,5 @@ async def triage_failures(request: TriageRequest) -> Triage:
         reason=f"{len(failing)} of {len(ids)} fail each time",
         failing=failing,
         flaky=tuple(node_id for node_id in ids if node_id in flaky),
+        signature=failure_signature(request.stage, failures, failing),
     )

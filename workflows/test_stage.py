@@ -141,6 +141,7 @@ class TestStageWorkflow:
             explanation=attempt.explanation,
             patch=attempt.patch,
             failing=triage.failing,
+            signature=triage.signature,
             attempts=len(self._attempts),
             tokens=sum(each.tokens for each in self._attempts),
             cost_usd=sum(each.cost_usd for each in self._attempts),

@@ -72,6 +72,8 @@ class Heal(Contract):
     patch: ArtifactRef
     failing: tuple[str, ...]
     """The tests that were red before and are green after."""
+    signature: str = ""
+    """`failure_signature` of those tests: one pull request each."""
     attempts: int
     tokens: int
     cost_usd: float

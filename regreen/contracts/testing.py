@@ -71,6 +71,8 @@ class Triage(Contract):
     """Node ids that failed each time, alone and on the unpatched source."""
     flaky: tuple[str, ...] = ()
     """Node ids that passed when run again."""
+    signature: str = ""
+    """`failure_signature` of the failing tests; empty when none fails each time."""
 
 
 class Verification(Contract):
