@@ -86,16 +86,16 @@ def _suspected_statements(
 
 def distinct(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     """The candidates that compile, change something and repeat none before them."""
-    seen: set[int] = set()
+    seen: set[tuple[str, int, bytes]] = set()
     for candidate in candidates:
         fingerprint = candidate.fingerprint()
-        if fingerprint is None or hash(fingerprint) in seen:
+        if fingerprint is None or fingerprint in seen:
             continue
         try:
             candidate.edits()
         except UnicodeEncodeError:
             continue
-        seen.add(hash(fingerprint))
+        seen.add(fingerprint)
         yield candidate
 
 

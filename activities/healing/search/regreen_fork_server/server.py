@@ -47,9 +47,13 @@ def _answer(request: dict[str, Any], warm: WarmProcess) -> dict[str, Any]:
         return measure(request)
     if request["request"] == "warm":
         return warm.start(request["limit"])
+    if request["request"] == "sieve":
+        answer = warm.run(request, request["limit"] * len(request["candidates"]))
+        end_strays(warm.pid)
+        return answer
     changed = apply(request["edits"])
     try:
-        return run_cold(request) if request["hot"] is None else warm.run(request)
+        return run_cold(request) if request["hot"] is None else warm.run(request, request["limit"])
     finally:
         end_strays(warm.pid)
         restore(changed)
