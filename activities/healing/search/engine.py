@@ -79,15 +79,17 @@ async def _hunted(
     wanted = [path for path in scores if is_source_path(path) and path not in tests]
     sources = await asyncio.to_thread(_read, request.workspace, wanted)
     previous = await _previous(request.workspace, sources)
-    ordered = await asyncio.to_thread(
-        ordered_candidates, sources, scores, request.failures, previous, request.seed
-    )
     suspected = _suspected({path: scores[path] for path in sources})
-    warm = await warm_up(server, measured)
+    ordered, warm = await asyncio.gather(
+        asyncio.to_thread(
+            ordered_candidates, sources, scores, request.failures, previous, request.seed
+        ),
+        warm_up(server, measured),
+    )
     hunt = Hunt(request, measured, deadline, len(ordered), warm, sieve_size(measured))
     async with _reporting(hunt, suspected):
         if warm:
-            hunt.known = await unpatched(server, measured, stop=True)
+            hunt.known = await unpatched(server, measured, measured.probe, stop=True)
         hunt.walk(_not_yet_tried(trials(distinct(ordered), measured, warm), request.resume))
         await _worked(hunt, server)
         if best_of(hunt.eligible()) is None:
@@ -166,7 +168,8 @@ async def _another_server(hunt: Hunt) -> AsyncIterator[CandidateServer]:
 async def _sift(hunt: Hunt, server: CandidateServer, turn: Sequence[Trial]) -> None:
     """Try candidates in turn in one process; what passes there is tried on its own."""
     patches = [trial.patch for trial in turn]
-    results = await sifted(server, hunt.measured, patches, stop=True, known=hunt.known)
+    probe = hunt.measured.probe
+    results = await sifted(server, hunt.measured, patches, probe, stop=True, known=hunt.known)
     for place, trial in enumerate(turn):
         if results is None or results[place].verdict in {"pass", "unsupported"}:
             await _decide(hunt, server, trial)
@@ -206,13 +209,14 @@ async def _combine(hunt: Hunt, ordered: Sequence[Candidate]) -> None:
     partial: list[tuple[frozenset[str], bool, Candidate]] = []
     with contextlib.suppress(ServerDied):
         async with _another_server(hunt) as server:
-            known = await unpatched(server, measured, stop=False)
+            failing = measured.failing
+            known = await unpatched(server, measured, failing, stop=False)
             some = itertools.islice(singles, _MOST_PARTIALS)
             while batch := list(itertools.islice(some, hunt.size)):
                 if time.monotonic() >= hunt.deadline:
                     return
                 patches = [(one,) for one in batch]
-                results = await sifted(server, measured, patches, stop=False, known=known)
+                results = await sifted(server, measured, patches, failing, stop=False, known=known)
                 for one, result in zip(batch, results or (), strict=bool(results)):
                     if result.verdict == "fail":
                         changed = known is None or result.how != known.how

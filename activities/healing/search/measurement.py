@@ -16,6 +16,7 @@ from activities.healing.search.request import SearchRequest
 _MOST_DEADLY_TESTS = 5
 _HUNG_TEST_COUNTS = 5.0
 """How many times the median of the passing tests a hanging test is taken to need once it works."""
+_PROBE_SECONDS = 0.03
 _LEAST_CPU_SECONDS = 0.2
 
 
@@ -63,6 +64,13 @@ class Measurement:
     def hangs(self, test: str) -> bool:
         """Whether an unpatched test did not end by itself."""
         return self.seconds.get(test, 0.0) >= 0.95 * self.each
+
+    @cached_property
+    def probe(self) -> tuple[str, ...]:
+        """The quickest of the failing tests: enough to see that most candidates mend nothing."""
+        quickest = sorted(self.failing, key=lambda test: (self.expected((test,)), test))
+        most = max(1, sum(self.expected(tuple(quickest[:n])) <= _PROBE_SECONDS for n in (1, 2, 3)))
+        return tuple(quickest[:most])
 
     @cached_property
     def usual(self) -> float:

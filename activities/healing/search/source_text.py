@@ -1,6 +1,7 @@
 """A Python file as text, tree and bytes at once, so that an edit of the tree is a span of bytes."""
 
 import ast
+import bisect
 import hashlib
 import io
 import marshal
@@ -101,7 +102,7 @@ class SourceText:
 
     def line_of(self, position: int) -> int:
         """1-based line of a position in the text."""
-        return len(_NEWLINE.findall(self.text, 0, position)) + 1
+        return max(1, bisect.bisect_right(self.line_starts, position, hi=len(self.line_starts) - 1))
 
     def indentation(self, node: ast.stmt) -> str:
         """The white space before a statement that begins its line."""

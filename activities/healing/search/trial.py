@@ -78,17 +78,19 @@ def sieve_size(measured: Measurement) -> int:
 
     One where the tests look beyond the process, or take so long that a fork does not matter.
     """
-    expected = measured.expected(measured.failing)
+    expected = measured.expected(measured.probe)
     if measured.leaving or expected > _FORK_DOES_NOT_MATTER:
         return 1
     return max(1, min(_LARGEST_SIEVE, int(_SIEVE_SECONDS / max(expected, 0.001))))
 
 
-async def unpatched(server: CandidateServer, measured: Measurement, *, stop: bool) -> Sifted | None:
-    """How the failing tests fail without any edit; None when not each time in the same way."""
-    if any(measured.hangs(test) for test in measured.failing):
+async def unpatched(
+    server: CandidateServer, measured: Measurement, tests: Sequence[str], *, stop: bool
+) -> Sifted | None:
+    """How failing tests fail without any edit; None when not each time in the same way."""
+    if any(measured.hangs(test) for test in tests):
         return None
-    results = await sifted(server, measured, [(), ()], stop=stop, known=None)
+    results = await sifted(server, measured, [(), ()], tests, stop=stop, known=None)
     return results[0] if results and results[0] == results[1] else None
 
 
@@ -96,25 +98,26 @@ async def sifted(
     server: CandidateServer,
     measured: Measurement,
     patches: Sequence[Patch],
+    tests: Sequence[str],
     *,
     stop: bool,
     known: Sifted | None,
 ) -> list[Sifted] | None:
-    """Try patches in turn against the failing tests, to the first failure if `stop`.
+    """Try patches in turn against some of the failing tests, to the first failure if `stop`.
 
     `known` is how the unpatched code fails. When it no longer does after the last patch, traces of
     a patch reached others: then the answer is None, and each has to be tried alone.
     """
     watched = known is not None and len(patches) > 1
     hot = [exchanged(patch) for patch in patches]
-    limit = measured.limit(measured.failing)
+    limit = measured.limit(tuple(tests))
     request = {
         "request": "sieve",
         "candidates": [*hot, []] if watched else hot,
-        "tests": list(measured.failing),
+        "tests": list(tests),
         "stop": stop,
         "limit": limit,
-        "seconds": measured.cpu_seconds(measured.failing),
+        "seconds": measured.cpu_seconds(tuple(tests)),
     }
     answer = await server.ask(request, limit * (len(hot) + 1) + _PATIENCE_SECONDS)
     if answer["verdict"] != "sieved":
