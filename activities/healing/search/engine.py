@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from activities.git import git
+from activities.healing.search.behaviour import changed_share
 from activities.healing.search.candidate import Candidate
 from activities.healing.search.candidate_order import Trial, trials
 from activities.healing.search.candidate_server import (
@@ -30,7 +31,7 @@ from activities.healing.search.generation import distinct, ordered_candidates
 from activities.healing.search.hunt import Hunt
 from activities.healing.search.localisation import is_source_path, suspicion
 from activities.healing.search.measurement import Measurement, measure
-from activities.healing.search.patch_choice import Plausible, best_of
+from activities.healing.search.patch_choice import Plausible, best_of, ranked
 from activities.healing.search.request import SearchProgress, SearchRequest, SearchResult
 from activities.healing.search.source_text import SourceText, read_source
 from activities.healing.search.trial import (
@@ -49,6 +50,7 @@ _REPORT_SECONDS = 1.0
 _LARGEST_SOURCE = 1 << 20
 _MOST_PARTIALS = 4000
 _SERVER_LIVES = 6
+_MOST_OBSERVED = 12
 _LATER = 10_000_000
 """The turn at which what was postponed begins, and twice that for pairs: behind all others."""
 
@@ -96,7 +98,7 @@ async def _hunted(
             await _worked_later(hunt)
         if best_of(hunt.eligible()) is None and warm:
             await _combine(hunt, ordered)
-    chosen = best_of(hunt.eligible())
+        chosen = best_of(await _observed(hunt))
     ran = hunt.ran_in_all()
     if chosen is None:
         late = time.monotonic() >= deadline
@@ -224,6 +226,21 @@ async def _combine(hunt: Hunt, ordered: Sequence[Candidate]) -> None:
     pairs = combined(partial, frozenset(measured.failing))
     hunt.walk(Trial(2 * _LATER + place, pair, True) for place, pair in enumerate(pairs))
     await _worked(hunt, None)
+
+
+async def _observed(hunt: Hunt) -> Sequence[Plausible]:
+    """The most convincing of what was found, each with how much of the behaviour it changes."""
+    found = ranked(hunt.eligible())[:_MOST_OBSERVED]
+    if len(found) < 2 or not hunt.warm:
+        return found
+    try:
+        async with _another_server(hunt) as server:
+            return [
+                replace(one, changed=await changed_share(server, hunt.measured, one.candidates))
+                for one in found
+            ]
+    except ServerDied:
+        return found
 
 
 async def _excluded(request: SearchRequest, patch: tuple[Candidate, ...]) -> bool:

@@ -151,8 +151,8 @@ async def tried(
         hot = exchanged(candidates)
         quick = await _ask(server, measured, candidates, hot, failing)
         if quick["verdict"] == "pass" and measured.others:
-            touched = killers.first(_touched(candidates, measured))
-            quick = await _ask(server, measured, candidates, hot, touched) if touched else quick
+            others = killers.first(touched(candidates, measured))
+            quick = await _ask(server, measured, candidates, hot, others) if others else quick
         if quick["verdict"] != "pass":
             _note(killers, quick)
             return _verdict(quick)
@@ -197,7 +197,8 @@ def exchanged(patch: Sequence[Candidate]) -> list[dict[str, Any]]:
     return specifications
 
 
-def _touched(candidates: Sequence[Candidate], measured: Measurement) -> tuple[str, ...]:
+def touched(candidates: Sequence[Candidate], measured: Measurement) -> tuple[str, ...]:
+    """The passing tests that a patch can turn red, the quickest first."""
     found: dict[str, None] = {}
     for candidate in candidates:
         found |= dict.fromkeys(measured.touched_by(candidate.source.path, *_lines(candidate)))

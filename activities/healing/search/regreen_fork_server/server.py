@@ -47,8 +47,9 @@ def _answer(request: dict[str, Any], warm: WarmProcess) -> dict[str, Any]:
         return measure(request)
     if request["request"] == "warm":
         return warm.start(request["limit"])
-    if request["request"] == "sieve":
-        answer = warm.run(request, request["limit"] * len(request["candidates"]))
+    if request["request"] in {"sieve", "observe"}:
+        times = len(request.get("candidates", [None]))
+        answer = warm.run(request, request["limit"] * times)
         end_strays(warm.pid)
         return answer
     changed = apply(request["edits"])

@@ -14,10 +14,12 @@ from .channel import Channel
 from .code_exchange import Places, exchange, functions_by_place, loaded_files
 from .failure_fingerprint import fingerprint
 from .module_state import ModuleState
+from .observing import Observer
 from .processes import end_child, host_gone, limit_resources, start_child, supervised
 from .recorder import Recorder, selected
 from .sieve import sieve
 from .stage import pytest_arguments, settings
+from .workspace_files import ROOT
 
 _MOST_STARTS = 5
 _NOTHING: dict[str, Any] = {"failed": [], "passed": []}
@@ -29,6 +31,7 @@ class _Serving(Recorder):
     def __init__(self, channel: Channel) -> None:
         super().__init__()
         self.channel = channel
+        self.observer: Observer | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -46,6 +49,8 @@ class _Serving(Recorder):
             if request["request"] == "sieve":
                 answers = sieve(request, self._tests, places, loaded, state)
                 self.channel.send({"verdict": "sieved", "answers": answers})
+            elif request["request"] == "observe":
+                self.channel.send(self._observed(request, places, loaded))
             else:
                 self.channel.send(self._alone(request, places, loaded))
 
@@ -68,6 +73,21 @@ class _Serving(Recorder):
 
         return supervised(body, request["limit"])
 
+    def _observed(self, request: dict[str, Any], places: Places, loaded: set[str]) -> Any:
+        """Run tests and tell what the function at a place was given and gave back."""
+
+        def body(channel: Channel) -> None:
+            limit_resources(request["cpu"])
+            if not all(exchange(hot, places, loaded, []) for hot in request["hot"]):
+                channel.send({"verdict": "unsupported", **_NOTHING})
+                return
+            path, name, line = request["place"]
+            with Observer(str((ROOT / path).resolve()), name, line) as self.observer:
+                self._tests(request["tests"], False)
+            channel.send({"verdict": "observed", "calls": self.observer.calls})
+
+        return supervised(body, request["limit"])
+
     def _tests(self, tests: list[str], stop: bool) -> dict[str, Any]:
         """Run tests in this process and return the answer, with how the failing ones failed."""
         self.forget()
@@ -79,6 +99,8 @@ class _Serving(Recorder):
             following = items[number + 1] if number + 1 < len(items) else None
             # Nobody reads how it failed, and writing that takes longer than most tests.
             item.repr_failure = _nothing_to_say
+            if self.observer is not None:
+                self.observer.test = item.nodeid
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.stopped or session.shouldstop or session.shouldfail:
                 break
