@@ -15,6 +15,7 @@ import uv
 
 import activities.sandbox
 from activities.healing.search.engine import applied, search
+from activities.healing.search.measurement import Measurement
 from activities.healing.search.request import SearchProgress, SearchRequest, SearchResult
 from activities.sandbox import Isolation
 from activities.workspace import patch_of
@@ -867,16 +868,24 @@ async def test_reports_progress_and_goes_on_from_it(environment: Path, tmp_path:
     bug = BUGS["wrong slice"]
     folder = repository(tmp_path / "shop", {"shop.py": bug.source, "test_shop.py": bug.tests})
     seen: list[SearchProgress] = []
+    kept: list[Measurement] = []
+
+    async def keep(measured: Measurement) -> None:
+        kept.append(measured)
+
     request = replace(
-        request_for(folder, environment, failing_in(folder, environment), bug), report=seen.append
+        request_for(folder, environment, failing_in(folder, environment), bug),
+        report=seen.append,
+        keep=keep,
     )
     whole = await search(request)
     assert seen[-1].suspected.startswith("shop.py:")
     assert seen[-1].plausible
     assert seen[-1].tried > seen[-1].plausible[0]
-    rest = await search(replace(request, resume=seen[-1]))
+    rest = await search(replace(request, resume=seen[-1], measured=kept[0]))
     assert rest.edits == whole.edits
-    assert rest.candidates >= seen[-1].tried
+    assert rest.candidates >= seen[-1].ran > 0
+    assert len(kept) == 1
 
 
 def without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:

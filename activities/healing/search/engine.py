@@ -64,9 +64,11 @@ async def search(request: SearchRequest) -> SearchResult:
     deadline = time.monotonic() + max(1.0, request.seconds - request.resume.seconds)
     try:
         async with candidate_server(request.workspace, request.environment) as server:
-            measured = await measure(server, request)
+            measured = request.measured or await measure(server, request)
             if isinstance(measured, str):
                 return SearchResult((), f"no patch: {measured}.", request.resume.ran)
+            if request.measured is None and request.keep is not None:
+                await request.keep(measured)
             return await _hunted(request, measured, server, deadline)
     except ServerDied as error:
         return SearchResult((), f"no patch: the candidate server ended ({error}).",
