@@ -137,7 +137,8 @@ class Site:
             if isinstance(node, ast.expr):
                 yield node
             if isinstance(node, ast.JoinedStr):
-                continue  # before Python 3.12 what is inside has no true positions
+                waiting += self.source.values_inside(node)
+                continue
             for child in ast.iter_child_nodes(node):
                 if not isinstance(child, ast.stmt | ast.expr_context | ast.operator):
                     waiting.append(child)

@@ -71,6 +71,8 @@ FUNCTION = "def price(total, count, limit):\n    return HERE\n"
         ("total", "total + 1"),
         ("sorted(total)", "sorted(total, reverse=True)"),
         ("total - count - limit", "total - (count - limit)"),
+        ("f'{total + 1} of {count}'", "f'{total} of {count}'"),
+        ("f'{total} of {total}'", "f'{total} of {count}'"),
     ],
 )
 def test_an_expression_can_become_another(wrong: str, right: str) -> None:
