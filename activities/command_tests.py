@@ -13,9 +13,9 @@ from activities.junit_xml import UnreadableReport
 from activities.process import Completed
 from activities.result_file import MAXIMUM_BYTES, is_result, read_result
 from activities.sandbox import WORKSPACE, Sandbox, run_sandboxed
-from activities.stack_frames import RepositoryFiles
+from activities.stack_frames import RepositoryFiles, frames_in
 from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.testing import TestOutcome, TestReport
+from regreen.contracts.testing import TestFailure, TestOutcome, TestReport
 from regreen.pipeline_file import TestSection
 
 _MAXIMUM_FAILURES = 50
@@ -41,9 +41,10 @@ async def run_command_tests(
     counts. With `keep` reports and output go to the artifact store, with the `original` report of
     the unpatched source the digest covers the tests it could see.
     """
+    pattern = section.report or ""
     tracked = (await git(["ls-files", "-z"], cwd=copy)).decode("utf-8", "replace")
     files = RepositoryFiles(tracked.split("\0"), [str(copy), WORKSPACE])
-    _make_room(copy, section.report)
+    _make_room(copy, pattern)
     done = await run_sandboxed(
         sandbox, section.command, output=output, timeout=section.timeout, subject=subject
     )
@@ -51,10 +52,10 @@ async def run_command_tests(
     results: list[TestResult] = []
     problem = ""
     try:
-        documents = _written(copy, section.report)
+        documents = _written(copy, pattern)
         results = read_results(documents, files)
     except UnreadableReport as error:
-        problem = f"{section.report}: {error}"
+        problem = f"{pattern}: {error}"
     outcome, detail = _outcome(section, done, documents, results, problem)
     if node_ids and results and not problem and not done.timed_out:
         results, outcome, detail = _narrowed(results, node_ids)
@@ -65,7 +66,7 @@ async def run_command_tests(
         passed=sum(result.outcome == "passed" for result in results),
         failed=len(failed),
         skipped=sum(result.outcome == "skipped" for result in results),
-        failures=tuple(failure_of(result, files) for result in failed[:_MAXIMUM_FAILURES])
+        failures=tuple(_failure(result, files, done) for result in failed[:_MAXIMUM_FAILURES])
         if outcome == "failed"
         else (),
         collected_digest=digest_of(await _seen(results, original, files)),
@@ -78,6 +79,20 @@ async def run_command_tests(
         update={
             "log": await _stored(documents),
             "output": await put_file(output, "text/plain"),
+        }
+    )
+
+
+def _failure(result: TestResult, files: RepositoryFiles, done: Completed) -> TestFailure:
+    failure = failure_of(result, files)
+    if failure.phase != "collect" or failure.frames:
+        return failure
+    # Why a file did not load is often told on the output alone.
+    printed = files.relative(done.tail(4000))
+    return failure.model_copy(
+        update={
+            "message": f"{failure.message}\n{printed}"[:2000],
+            "frames": frames_in(printed, files),
         }
     )
 

@@ -13,9 +13,15 @@ from regreen.contracts.testing import TestFailure
 # Node's test runner gives the kind of the test as its class.
 _NO_CLASS = {"", "test", "suite"}
 _EXCEPTION = re.compile(
-    r"(?:^|\s|\[)(?:[\w$]+[.\\:]+)*([A-Z][\w$]*(?:Error|Exception|Failure|Failed|Panic))\b"
+    r"(?:^|\s|\[)(?:[\w$]+[.\\:]+)*((?:[A-Z][\w$]*)?(?:Error|Exception|Failure))\b"
+)
+# Go and PHPUnit say first which test it is.
+_NOISE = re.compile(
+    r"^(?:\s*(?:=== RUN|=== PAUSE|=== CONT|--- FAIL).*|[\w\\]+::\w+(?: with data set .*)?)(?:\n|$)",
+    re.MULTILINE,
 )
 _LONGEST_NAME = 500
+_LONGEST_SEARCHED = 20_000
 _NOT_BUILT = re.compile(r"\[(?:build|setup) failed\]")
 
 
@@ -57,9 +63,9 @@ def failure_of(result: TestResult, files: RepositoryFiles) -> TestFailure:
     problem = result.case.problem
     assert problem is not None, "only what failed has a failure"
     text = printable(files.relative(problem.text)).strip("\n")
-    message = printable(files.relative(problem.message)).strip()
-    detail = without_frames(text).strip()
-    if not detail.startswith(message):
+    detail = _NOISE.sub("", without_frames(text)).strip()
+    message = _on_one_line(printable(files.relative(problem.message)).strip(), detail)
+    if not detail.startswith(message) and not (detail and message == "Failed"):
         detail = f"{message}\n{detail}".strip()
     return TestFailure(
         node_id=result.node_id,
@@ -69,6 +75,15 @@ def failure_of(result: TestResult, files: RepositoryFiles) -> TestFailure:
         frames=frames_in(problem.text, files),
         output=printable(result.case.output).strip("\n")[-2000:],
     )
+
+
+def _on_one_line(message: str, text: str) -> str:
+    """The message with spaces between its lines, which some reporters glue to each other."""
+    letters = "".join(message[:_LONGEST_NAME].split())
+    if not letters or "\n" in message:
+        return message
+    found = re.search(r"\s*".join(map(re.escape, letters)), text[:_LONGEST_SEARCHED])
+    return " ".join(found[0].split()) if found else message
 
 
 def _outcome(case: TestCase) -> Literal["passed", "failed", "skipped"]:
@@ -103,4 +118,5 @@ def _exception(kind: str, text: str) -> str:
         return name
     found = _EXCEPTION.findall(text)
     # The cause comes last, after the errors that wrap it.
-    return str(found[-1]) if found else ""
+    telling = [each for each in found if each != "Error"] or found
+    return str(telling[-1]) if telling else ""

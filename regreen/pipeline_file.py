@@ -98,7 +98,7 @@ class TestSection(Section):
     """More arguments for pytest, such as `-m "not slow"`."""
     command: tuple[str, ...] = ()
     """Program and arguments that run the tests in place of pytest; no shell."""
-    report: str = ""
+    report: str | None = None
     """The JUnit XML files that the command writes: a path or a glob pattern from the root."""
     timeout: Duration = 600.0
 
