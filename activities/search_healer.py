@@ -1,6 +1,7 @@
 """The search healer's activity: a patch found by trying, without a key or a network."""
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,16 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
     section = section_of(request)
 
     resumed = _last_progress()
-    details: dict[str, Any] = {"line": "", "progress": dataclasses.asdict(resumed)}
+    details: dict[str, Any] = {
+        "line": progress_line(resumed, 0),
+        "progress": dataclasses.asdict(resumed),
+    }
+
+    started = time.monotonic()
 
     def report(progress: SearchProgress) -> None:
-        line = f"{progress.tried} of {progress.total} candidates tried"
-        if progress.suspected:
-            line += f", suspecting {progress.suspected}"
-        if progress.best:
-            line += f"; best: {progress.best}"
+        tried, seconds = progress.tried - resumed.tried, time.monotonic() - started
+        line = progress_line(progress, tried / seconds if seconds else 0.0)
         details.update(line=line, progress=dataclasses.asdict(progress))
 
     async with checked_out(request.workspace) as copy:
@@ -72,6 +75,18 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
             _write(copy, result.edits)
             patch = await put_bytes(request.name, await patch_of(copy), "text/x-diff")
     return Proposal(patch=patch, explanation=result.explanation, candidates=result.candidates)
+
+
+def progress_line(progress: SearchProgress, rate: float) -> str:
+    """How far the search is, in one line; `rate` is in candidates a second."""
+    if not progress.total:
+        return "measuring which lines the failing tests run"
+    line = f"{progress.tried:,} of {progress.total:,} candidates tried"
+    if rate >= 1:
+        line += f", {rate:,.0f} a second"
+    if progress.suspected:
+        line += f", suspecting {progress.suspected}"
+    return line + (f"; best: {progress.best}" if progress.best else "")
 
 
 def _last_progress() -> SearchProgress:
