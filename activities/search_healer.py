@@ -1,7 +1,6 @@
 """The search healer's activity: a patch found by trying, without a key or a network."""
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +41,12 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
 
     resumed = _last_progress()
     details: dict[str, Any] = {
-        "line": progress_line(resumed, 0),
+        "line": progress_line(resumed),
         "progress": dataclasses.asdict(resumed),
     }
 
-    started = time.monotonic()
-
     def report(progress: SearchProgress) -> None:
-        tried, seconds = progress.tried - resumed.tried, time.monotonic() - started
-        line = progress_line(progress, tried / seconds if seconds else 0.0)
+        line = progress_line(progress)
         details.update(line=line, progress=dataclasses.asdict(progress))
 
     async with checked_out(request.workspace) as copy:
@@ -77,13 +73,13 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
     return Proposal(patch=patch, explanation=result.explanation, candidates=result.candidates)
 
 
-def progress_line(progress: SearchProgress, rate: float) -> str:
-    """How far the search is, in one line; `rate` is in candidates a second."""
+def progress_line(progress: SearchProgress) -> str:
+    """How far the search is, in one line."""
     if not progress.total:
         return "measuring which lines the failing tests run"
-    line = f"{progress.tried:,} of {progress.total:,} candidates tried"
-    if rate >= 1:
-        line += f", {rate:,.0f} a second"
+    line = f"{progress.ran:,} of {progress.total:,} candidates tried"
+    if progress.ran >= progress.seconds >= 1:
+        line += f", {progress.ran / progress.seconds:,.0f} a second"
     if progress.suspected:
         line += f", suspecting {progress.suspected}"
     return line + (f"; best: {progress.best}" if progress.best else "")

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from activities.command_tests import run_command_tests
-from activities.environment import environment_of
 from activities.pytest_run import run_pytest, test_sandbox
 from activities.workspace import private_folder
-from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport
 from regreen.pipeline_file import TestSection
 
 
 async def run_stage_tests(
     copy: Path,
-    request: StageRequest,
+    environment: Path | None,
     section: TestSection,
     *,
     subject: str,
@@ -25,10 +23,8 @@ async def run_stage_tests(
 ) -> TestReport:
     """Run a stage's tests in a checked-out workspace; see `run_pytest` and `run_command_tests`.
 
-    `section` may be another stage's than the request's. Coverage is measured where pytest runs.
-    Raises EnvironmentFailed.
+    `environment` is what `environment_of` gives. Coverage is measured where pytest runs.
     """
-    environment = await environment_of(request.workspace, request.pipeline, copy)
     subject = f"{section.tool} {subject}"
     with private_folder() as folder:
         if section.runs_pytest:

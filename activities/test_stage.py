@@ -3,7 +3,7 @@
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.environment import EnvironmentFailed
+from activities.environment import EnvironmentFailed, environment_of
 from activities.healing.failure_signature import failure_signature
 from activities.healing.triage import infrastructure_reason
 from activities.sandbox import require_isolation
@@ -39,11 +39,12 @@ async def run_tests(request: StageRequest) -> TestReport:
     require_isolation(request.pipeline.sandbox == "required")
     async with checked_out(request.workspace) as copy:
         try:
-            return await run_stage_tests(
-                copy, request, section, subject=request.stage, coverage=True, keep=True
-            )
+            environment = await environment_of(request.workspace, request.pipeline, copy)
         except EnvironmentFailed as error:
             raise ApplicationError(str(error), type="EnvironmentFailed") from error
+        return await run_stage_tests(
+            copy, environment, section, subject=request.stage, coverage=True, keep=True
+        )
 
 
 @activity.defn
@@ -56,10 +57,11 @@ async def triage_failures(request: TriageRequest) -> Triage:
         reason = infrastructure_reason(copy, failures)
         if reason:
             return Triage(kind="infrastructure", reason=reason)
+        environment = await environment_of(request.workspace, request.pipeline, copy)
         for number in range(1, _RERUNS + 1):
             report = await run_stage_tests(
                 copy,
-                request,
+                environment,
                 section_of(request),
                 subject=f"{request.stage}: {len(ids)} failing, again, {number} of {_RERUNS}",
                 node_ids=ids,

@@ -53,6 +53,7 @@ class _Proposed:
     reason: str = ""
     tokens: int = 0
     cost_usd: float = 0.0
+    candidates: int = 0
 
 
 async def try_to_heal(
@@ -108,7 +109,12 @@ async def _search(number: int, heal_round: HealRound) -> _Proposed:
         f"{len(heal_round.triage.failing)} failing",
         timeout=4 * request.pipeline.heal.search_seconds + 900,
     )
-    return _Proposed(proposal.patch, proposal.explanation, reason=proposal.explanation)
+    return _Proposed(
+        proposal.patch,
+        proposal.explanation,
+        reason=proposal.explanation,
+        candidates=proposal.candidates,
+    )
 
 
 async def _ask(number: int, heal_round: HealRound) -> _Proposed:

@@ -6,6 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, put_bytes
+from activities.environment import environment_of
 from activities.git import git
 from activities.healing.hunks import split_hunks
 from activities.stage_tests import run_stage_tests
@@ -55,6 +56,7 @@ async def _check(
     assert section is not None
     try:
         async with checked_out(request.workspace.with_patch(patch)) as copy:
+            environment = await environment_of(request.workspace, pipeline, copy)
             tree = (await git(["write-tree"], cwd=copy)).decode().strip()
 
             async def run(
@@ -62,7 +64,7 @@ async def _check(
             ) -> TestReport:
                 return await run_stage_tests(
                     copy,
-                    request,
+                    environment,
                     part,
                     subject=subject,
                     node_ids=node_ids,

@@ -117,24 +117,24 @@ def test_the_text_of_a_step(step: Step, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("progress", "rate", "line"),
+    ("progress", "line"),
     [
-        (SearchProgress(), 0, "measuring which lines the failing tests run"),
-        (SearchProgress(0, 1200), 0, "0 of 1,200 candidates tried"),
+        (SearchProgress(), "measuring which lines the failing tests run"),
+        (SearchProgress(total=1200), "0 of 1,200 candidates tried"),
         (
-            SearchProgress(1100, 1200, "", "shop/a.py:3"),
-            210.4,
-            "1,100 of 1,200 candidates tried, 210 a second, suspecting shop/a.py:3",
+            SearchProgress(ran=1100, total=1200, suspected="shop/a.py:3", seconds=5.5),
+            "1,100 of 1,200 candidates tried, 200 a second, suspecting shop/a.py:3",
         ),
         (
-            SearchProgress(7, 9, "replaced `a` with `b`", "a.py:3"),
-            3,
-            "7 of 9 candidates tried, 3 a second, suspecting a.py:3; best: replaced `a` with `b`",
+            SearchProgress(
+                ran=9, total=9, best="replaced `a` with `b`", suspected="a.py:3", seconds=3
+            ),
+            "9 of 9 candidates tried, 3 a second, suspecting a.py:3; best: replaced `a` with `b`",
         ),
     ],
 )
-def test_how_far_a_search_is(progress: SearchProgress, rate: float, line: str) -> None:
-    assert progress_line(progress, rate) == line
+def test_how_far_a_search_is(progress: SearchProgress, line: str) -> None:
+    assert progress_line(progress) == line
 
 
 def test_a_terminal_shows_attempts_steps_and_seconds() -> None:
