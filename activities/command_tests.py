@@ -1,5 +1,6 @@
 """Running a stage's test command in the sandbox and reading its JUnit reports into a TestReport."""
 
+import asyncio
 import io
 import zipfile
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from activities.artifact_store import get_bytes, put_bytes, put_file
 from activities.collected_tests import digest_of, seen_by
 from activities.git import git
+from activities.heartbeat import heartbeating
 from activities.junit_report import TestResult, failure_of, read_results
 from activities.junit_xml import UnreadableReport
 from activities.process import Completed
@@ -52,8 +54,9 @@ async def run_command_tests(
     results: list[TestResult] = []
     problem = ""
     try:
-        documents = _written(copy, pattern)
-        results = read_results(documents, files)
+        # A large report takes seconds, in which heartbeats must go on.
+        documents = await heartbeating(asyncio.to_thread(_written, copy, pattern), subject)
+        results = await heartbeating(asyncio.to_thread(read_results, documents, files), subject)
     except UnreadableReport as error:
         problem = f"{pattern}: {error}"
     outcome, detail = _outcome(section, done, documents, results, problem)
