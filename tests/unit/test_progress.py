@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from activities.healing.search.progress_line import progress_line
 from activities.healing.search.request import SearchProgress
-from activities.search_healer import progress_line
 from regreen.contracts.healing import Attempt
 from regreen.contracts.run import PipelineRequest, RunReport, StageReport
 from regreen.contracts.test_stage import TestStageResult
