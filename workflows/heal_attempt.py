@@ -60,6 +60,9 @@ async def try_to_heal(
     healer: HealerName, number: int, heal_round: HealRound
 ) -> tuple[Attempt, TestReport | None] | Exhausted:
     """Make one attempt. The report is that of the healed suite, or None when it is not healed."""
+    section = heal_round.request.pipeline.tests(heal_round.request.stage)
+    if healer == "search" and section is not None and not section.runs_pytest:
+        return Exhausted("search heals pytest stages only")
     started = workflow.time()
     attempt = Attempt(number=number, healer=healer, verdict="error", reason="")
     suite = None
