@@ -23,7 +23,7 @@ from benchmarks.healing_corpus.changed_functions import (
 from regreen.contracts.source import Workspace
 
 _PLUGIN = Path(__file__).with_name("regreen_replay")
-_VARIANTS = 20
+_VARIANTS = 40
 _MOST_CALLS = 60
 _LEAST_INPUTS = 5
 _QUICK_SECONDS = 0.1

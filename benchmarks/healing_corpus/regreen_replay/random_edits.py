@@ -16,8 +16,8 @@ def edited(value: Any, chance: random.Random, depth: int = 0) -> Any:
     if kind is bool:
         return not value
     if kind is int:
-        near = (value + 1, value - 1, -value, 0, value * 10, value // 2, chance.randint(-20, 40))
-        return chance.choice(near)
+        near = (value + 1, value - 1, -value, 0, 1, value * 10, value // 2)
+        return chance.choice((*near, chance.randint(-20, 40)))
     if kind is float:
         return chance.choice((value + 1, value - 0.5, -value, 0.0, value * 10, value / 3))
     if kind in (decimal.Decimal, fractions.Fraction):
@@ -48,16 +48,22 @@ def _text(value: Any, spice: Any, chance: random.Random) -> Any:
             value[:at] + value[to:],
             value[:to] + value[at:],
             value[:at] + value[at : at + 2][::-1] + value[at + 2 :],
-            value.swapcase(),
+            value[at:to],
+            value[:1],
             value[:0],
+            new,
+            new + value,
+            value + new,
             value + value,
+            value.swapcase(),
         )
     )
 
 
 def _items(items: list[Any], chance: random.Random, depth: int, same_length: bool) -> list[Any]:
     at = chance.randrange(len(items))
-    ways = ["edit", "edit", "edit", "swap"] + ([] if same_length else ["drop", "repeat"])
+    ways = ["edit", "edit", "edit", "swap"]
+    ways += [] if same_length else ["drop", "repeat", "cut", "empty"]
     match chance.choice(ways):
         case "edit":
             items[at] = edited(items[at], chance, depth + 1)
@@ -66,6 +72,10 @@ def _items(items: list[Any], chance: random.Random, depth: int, same_length: boo
             items[at], items[to] = items[to], items[at]
         case "drop":
             del items[at]
+        case "cut":
+            del items[at + 1 :]
+        case "empty":
+            items.clear()
         case _:
             items.insert(at, items[at])
     return items
