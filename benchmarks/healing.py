@@ -13,6 +13,8 @@ Exit codes: 0 measured or shown, 2 could not run.
 
 import argparse
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -21,11 +23,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.healing_corpus.candidate_rate import candidate_rate
 from benchmarks.healing_corpus.cases import Baseline, Case, baseline, prepare_cases
-from benchmarks.healing_corpus.heal_case import heal
+from benchmarks.healing_corpus.heal_case import Healed, heal
 from benchmarks.healing_corpus.judge import judge
 from benchmarks.healing_corpus.packages import PACKAGES, Package, package_named
 from benchmarks.healing_corpus.pristine import ROOT, prepare
@@ -104,7 +106,13 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
 
     async def finish(each: Prepared, case: Case) -> None:
         async with turn:
-            result = await finished(each, case, store, chosen)
+            try:
+                result = await finished(each, case, store, chosen)
+            except Exception as error:
+                # Trouble of the machine or of the engine: not healed, and tried again next time.
+                lost = Healed(None, f"error: {error}", 1, (), 0, 0.0, 0.0)
+                result = result_of(case, "", lost, None)
+                say(f"{case.name}: {type(error).__name__}: {error}")
             results.append(result)
             verdict = result.correctness or "not healed"
             say(f"{len(results)}/{len(every)} {case.name} ({case.mutation.tier}): {verdict}, "
@@ -225,12 +233,22 @@ def parsed() -> argparse.Namespace:
     return chosen
 
 
+def joined() -> IO[str]:
+    """The folder's lock, held while it is used; the first to come removes the trees of old runs."""
+    CACHE.mkdir(exist_ok=True)
+    lock = (CACHE / "lock").open("w")
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(load_settings().cache / "workspaces", ignore_errors=True)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
+
+
 def main() -> int:
     """Measure or show; returns the exit code."""
     chosen = parsed()
     os.environ["REGREEN_STATE"] = str(CACHE / "state")
-    # Trees of earlier runs; no other run may be using the folder.
-    shutil.rmtree(load_settings().cache / "workspaces", ignore_errors=True)
+    kept = joined()
     try:
         if chosen.show:
             print(asyncio.run(show(chosen.show, chosen.reveal_held_out)))
@@ -239,6 +257,8 @@ def main() -> int:
     except (UsageError, RuntimeError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        kept.close()
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     print(markdown(found))

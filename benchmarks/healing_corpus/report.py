@@ -14,7 +14,7 @@ _HEADER = (
     "| {0} | cases | healed | correct | candidates/s | seconds, median | seconds, 90 % |\n"
     "|---|---|---|---|---|---|---|"
 )
-_HIDDEN = {"reason": "", "refused": (), "patch": "", "detail": ""}
+_HIDDEN = {"pattern": "", "reason": "", "refused": (), "patch": "", "detail": ""}
 
 
 def document(
@@ -32,9 +32,13 @@ def document(
                 "all": _figures(members),
                 "tiers": _grouped(members, lambda each: each.tier),
                 "packages": _grouped(members, lambda each: each.package),
-                "patterns": _grouped(members, lambda each: f"{each.tier} {each.pattern}"),
                 "verdicts": dict(Counter(each.correctness or "not healed" for each in members)),
-            }
+                "load_average": [min(each.load for each in members),
+                                 max(each.load for each in members)],
+            }  # fmt: skip
+            if reveal or part == "development":
+                patterns = _grouped(members, lambda each: f"{each.tier} {each.pattern}")
+                found["parts"][part]["patterns"] = patterns
     if rates is not None:
         found["candidate_rate"] = dataclasses.asdict(rates) | {
             "ratio": round(rates.healer / rates.processes, 1)
@@ -89,7 +93,8 @@ def markdown(found: dict[str, Any]) -> str:
             lines += ["", _HEADER.format(f"{what}, {part}")]
             lines += [_row(name, figures) for name, figures in groups.items()]
         verdicts = ", ".join(f"{count} {name}" for name, count in sorted(each["verdicts"].items()))
-        lines += ["", f"Verdicts, {part}: {verdicts}."]
+        least, most = each["load_average"]
+        lines += ["", f"Verdicts, {part}: {verdicts}. Load average {least:g} to {most:g}."]
     rate = found.get("candidate_rate")
     if rate:
         lines += [

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Result:
     candidates: int
     seconds: float
     searching: float
+    load: float = 0.0
+    """The machine's load average (1 minute) when the case was healed."""
     patch: str = ""
     judge: str = ""
     """Digest of the judge's code that gave the judgement."""
@@ -58,6 +61,7 @@ def result_of(case: Case, key: str, healed: Healed, judgement: Judgement | None)
         candidates=healed.candidates,
         seconds=round(healed.seconds, 2),
         searching=round(healed.searching, 2),
+        load=round(os.getloadavg()[0], 1),
         patch=(healed.patch or b"").decode("utf-8", "replace"),
         judge=judge_digest(),
         correctness=judgement.correctness if judgement else None,
