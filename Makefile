@@ -6,10 +6,10 @@ LOCK := $(UV) --no-config pip compile --quiet --universal --python-version 3.11 
 	--generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check benchmark lock clean
+.PHONY: help setup demo test check benchmark benchmark-healing lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
 
 setup: $(STAMP) ## Make the environment and install the tools
 
@@ -30,14 +30,19 @@ check: $(STAMP) ## Lint, formatting, types, import contracts, Docker files
 benchmark: $(STAMP) ## Measure the line against a shell script with the same tools
 	.venv/bin/python -m benchmarks.line
 
+benchmark-healing: $(STAMP) ## Measure the search healer on bugs in well-known packages (hours)
+	.venv/bin/python -m benchmarks.healing
+
 lock: $(STAMP) ## Resolve the dependencies again and write the lock files
 	$(LOCK) requirements/bootstrap.in --output-file requirements/bootstrap.lock
 	$(LOCK) pyproject.toml --output-file requirements/runtime.lock
 	$(LOCK) pyproject.toml --group dev --output-file requirements/development.lock
 	$(LOCK) regreen/tools/tools.in --output-file regreen/tools/tools.lock
+	$(LOCK) requirements/healing-tests.in --output-file requirements/healing-tests.lock
+	$(LOCK) --no-deps --no-binary :all: requirements/healing-packages.in --output-file requirements/healing-packages.lock
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .demo .benchmark build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml requirements/bootstrap.lock requirements/development.lock regreen/tools/tools.lock
