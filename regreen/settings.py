@@ -35,8 +35,12 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("OPENAI_BASE_URL")
     )
     openai_model: str = Field(default="gpt-5", validation_alias=AliasChoices("OPENAI_MODEL"))
-    openai_timeout: float = 180.0
-    """Seconds to wait for one reply of the model."""
+    openai_timeout: float = Field(default=180.0, gt=0)
+    """Seconds to wait for one whole reply of the model."""
+    openai_input_usd: float | None = Field(default=None, ge=0)
+    """What a million input tokens cost, in place of the list price; with the next one."""
+    openai_output_usd: float | None = Field(default=None, ge=0)
+    """What a million output tokens cost."""
 
     @property
     def artifacts_url(self) -> str:

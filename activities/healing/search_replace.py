@@ -124,6 +124,9 @@ def _path_in(line: str) -> str:
     path = path.removeprefix("./")
     if path.startswith("/") or re.match(r"\w:", path) or ".." in path.split("/"):
         raise MalformedReply(f"the path `{path[:80]}` leaves the repository")
+    # Before the guard sees an edit it is written, and git reads commands from its own folder.
+    if any(part.lower().rstrip(" .") == ".git" for part in path.split("/")):
+        raise MalformedReply(f"the path `{path[:80]}` lies in git's own folder")
     return path
 
 
