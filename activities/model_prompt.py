@@ -3,6 +3,8 @@
 The healer role, which holds the key, sees only the texts; it never has the repository.
 """
 
+import asyncio
+import errno
 from pathlib import Path
 
 from temporalio import activity
@@ -30,6 +32,7 @@ from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport
 
 _SUSPECTS = 10
+_OF_THE_PATH = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
 _LONGEST_CHANGE = 200_000
 _LONGEST_REASON = 300
 _LONGEST_EXPLANATION = 2_000
@@ -94,7 +97,8 @@ async def write_model_prompt(request: PromptRequest) -> Prompts:
         suspects = await _suspects(request, copy)
         change = await _last_change(copy)
         for candidate in range(model.candidates):
-            text = build_context(
+            writing = asyncio.to_thread(
+                build_context,
                 copy,
                 request.report.failures,
                 suspects,
@@ -103,6 +107,7 @@ async def write_model_prompt(request: PromptRequest) -> Prompts:
                 room,
                 VIEWS[(number - 1 + candidate) % len(VIEWS)],
             )
+            text = await heartbeating(writing, f"prompt {request.stage}")
             which = f"-candidate-{candidate + 1}" if model.candidates > 1 else ""
             name = f"{request.stage}-attempt-{number}{which}.prompt.txt"
             stored = await put_bytes(name, text.encode("utf-8", "replace"), "text/plain")
@@ -148,7 +153,8 @@ async def read_model_reply(request: ReplyRequest) -> ReadReply:
             raise MalformedReply(request.malformed)
         reply = parse_reply(text)
         async with checked_out(request.workspace) as copy:
-            changed = apply_blocks(reply.blocks, lambda path: _read(copy, path))
+            applying = asyncio.to_thread(apply_blocks, reply.blocks, lambda path: _read(copy, path))
+            changed = await heartbeating(applying, f"edits {request.stage}")
             for path, content in changed.items():
                 _write(copy, path, content)
             patch = await patch_of(copy)
@@ -171,8 +177,12 @@ def _read(copy: Path, path: str) -> bytes | None:
         if target.is_dir():
             raise MalformedReply(f"{path[:80]} is a folder")
         return target.read_bytes() if target.is_file() else None
+    except RuntimeError as error:
+        raise MalformedReply(f"{path[:80]} is a symbolic link to itself") from error
     except OSError as error:
-        raise MalformedReply(f"{path[:80]} cannot be read: {error.strerror}") from error
+        if error.errno not in _OF_THE_PATH:
+            raise
+        raise MalformedReply(f"{path[:80]} cannot be a file: {error.strerror}") from error
 
 
 def _write(copy: Path, path: str, content: bytes) -> None:

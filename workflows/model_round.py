@@ -93,6 +93,7 @@ async def ask_for_patches(number: int, heal_round: HealRound) -> ModelRound | Ex
             failed=heal_round.failed,
         ),
         summary=f"prompt {stage}: attempt {number}",
+        timeout=4 * heal_round.request.pipeline.heal.search_seconds + 900,
     )
     left = what_is_left(heal_round.request.pipeline.heal.budget, heal_round.earlier)
     longest = max(prompt.tokens for prompt in prompts.prompts)

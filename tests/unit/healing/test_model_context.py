@@ -244,6 +244,12 @@ def test_ordinary_code_stays(code: str) -> None:
     assert redact(code) == code
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", ["a.", "token", "eyJ-", "a://b:", "token=", "TOKEN", "sk-"])
+def test_no_text_takes_long(part: str) -> None:
+    assert redact(part * 40_000)
+
+
 def test_the_instructions_show_the_format_that_is_read() -> None:
     reply = parse_reply(INSTRUCTIONS)
     assert [block.path for block in reply.blocks] == ["path/to/file.py"]
