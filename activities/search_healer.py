@@ -43,7 +43,7 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
     details: dict[str, Any] = {"line": "", "progress": dataclasses.asdict(resumed)}
 
     def report(progress: SearchProgress) -> None:
-        line = f"{progress.tried} of {progress.total} candidates tried"
+        line = f"{progress.ran} of {progress.total} candidates tried"
         if progress.suspected:
             line += f", suspecting {progress.suspected}"
         if progress.best:

@@ -110,7 +110,12 @@ async def _search(number: int, heal_round: HealRound) -> Candidate:
         f"{len(heal_round.triage.failing)} failing",
         timeout=4 * request.pipeline.heal.search_seconds + 900,
     )
-    return Candidate(proposal.patch, proposal.explanation, reason=proposal.explanation)
+    return Candidate(
+        proposal.patch,
+        proposal.explanation,
+        reason=proposal.explanation,
+        candidates=proposal.candidates,
+    )
 
 
 ACTIVITIES: dict[Role, list[object]] = {

@@ -58,5 +58,7 @@ class Candidate:
     verdict: AttemptVerdict = "no_patch"
     reason: str = ""
     normal_form: str = ""
+    candidates: int = 0
+    """How many patches the search healer ran to come to this one."""
     votes: int = 1
     """How many proposals were the same."""

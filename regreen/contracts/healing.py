@@ -115,6 +115,8 @@ class Attempt(Contract):
     patch: ArtifactRef | None = None
     normal_form: str = ""
     """The guard's `normal_form` of the patch."""
+    candidates: int = 0
+    """How many candidate patches the search healer ran, those before a crash included."""
     tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0

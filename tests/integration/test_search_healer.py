@@ -553,6 +553,61 @@ async def test_abstains_when_only_taking_functionality_away_makes_the_tests_pass
     assert "taken away" in result.explanation
 
 
+async def test_what_one_candidate_remembers_does_not_reach_the_next(
+    environment: Path, tmp_path: Path
+) -> None:
+    folder = repository(
+        tmp_path,
+        {
+            "rates.py": """\
+                import functools
+
+                TABLE = {"basic": 10}
+                SEEN = []
+
+
+                class Counter:
+                    calls = 0
+
+                    def __init__(self):
+                        self.known = {}
+
+
+                COUNTER = Counter()
+
+
+                @functools.lru_cache(maxsize=None)
+                def rate(name):
+                    return TABLE[name]
+
+
+                def price(name, count):
+                    if (name, count) in COUNTER.known:
+                        return COUNTER.known[name, count]
+                    Counter.calls += 1
+                    SEEN.append(name)
+                    TABLE[name] = TABLE[name] * 1
+                    total = rate(name) * count
+                    if count < 10:
+                        total = total - total // 10
+                    COUNTER.known[name, count] = total
+                    return total if len(SEEN) == Counter.calls == 1 else -1
+                """,
+            "test_rates.py": """\
+                from rates import price
+
+                def test_many():
+                    assert price("basic", 20) == 180
+                """,
+        },
+    )
+    failing = ("test_rates.py::test_many",)
+    result = await search(SearchRequest(folder, environment, failing, seconds=60))
+    assert result.edits, result.explanation
+    patched(folder, result)
+    assert run_tests(folder, environment).returncode == 0
+
+
 async def test_survives_tests_that_kill_their_own_process(
     environment: Path, tmp_path: Path
 ) -> None:
@@ -870,8 +925,13 @@ async def test_cancelling_leaves_no_process_behind(
     before = set(psutil.Process().children(recursive=True))
     task = asyncio.create_task(search(request))
     await started.wait()
-    started_processes = set(psutil.Process().children(recursive=True)) - before
-    assert any("sleep" in process.name() for process in started_processes)
+    started_processes: set[psutil.Process] = set()
+    # Between two candidates there is none: look until one is seen.
+    while not any(
+        "sleep" in process.name() for process in started_processes if process.is_running()
+    ):
+        await asyncio.sleep(0.01)
+        started_processes = set(psutil.Process().children(recursive=True)) - before
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -19,6 +19,9 @@ _SUSPICION_WEIGHT = 2.0
 _REMOVAL_PENALTY = 0.4
 _MOST_CANDIDATES = 60_000
 """More than any time limit lets run; a bound on memory where whole packages are under suspicion."""
+_FULLY_EXPLORED = 200
+"""Statements, the most suspected first, that get every idea; others get the likely ones alone."""
+_LIKELY_COST = 1.2
 _DEFINITION_SHARE = 0.85
 """A constant is as suspicious as the most suspicious line that uses it, less this."""
 _DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:any of )?\(?(?:<class ')?([\w.]+)")
@@ -53,11 +56,13 @@ def ordered_candidates(
             cheaper = candidate.cheaper(_SUSPICION_WEIGHT * lines.get(candidate.line, best))
             found.append((cheaper.cost, chance.random(), cheaper))
     names = {path: module_names(source) for path, source in sources.items()}
-    for score, source, node in _suspected_statements(sources, scores):
+    for rank, (score, source, node) in enumerate(_suspected_statements(sources, scores)):
         if len(found) > _MOST_CANDIDATES:
             break
         unit = source.unit_of(node)
         for idea in _ideas(site_of(source, node, names[source.path], hints)):
+            if rank >= _FULLY_EXPLORED and idea.cost > _LIKELY_COST:
+                continue
             cost = idea.cost - _SUSPICION_WEIGHT * score
             cost += _REMOVAL_PENALTY if idea.removes else 0.0
             line = source.line_of(idea.replacements[0].start)
@@ -86,16 +91,16 @@ def _suspected_statements(
 
 def distinct(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     """The candidates that compile, change something and repeat none before them."""
-    seen: set[int] = set()
+    seen: set[tuple[str, int, bytes]] = set()
     for candidate in candidates:
         fingerprint = candidate.fingerprint()
-        if fingerprint is None or hash(fingerprint) in seen:
+        if fingerprint is None or fingerprint in seen:
             continue
         try:
             candidate.edits()
         except UnicodeEncodeError:
             continue
-        seen.add(hash(fingerprint))
+        seen.add(fingerprint)
         yield candidate
 
 

@@ -13,7 +13,9 @@ class SearchProgress:
     """How far a search has come. Small and serialisable, for heartbeats."""
 
     tried: int = 0
-    """Candidates decided, counted from the first in order without a gap."""
+    """Turns decided, counted from the first without a gap: where an interrupted search goes on."""
+    ran: int = 0
+    """Candidates run in all."""
     total: int = 0
     """Candidates in the list; more may follow when edits are combined."""
     best: str = ""
@@ -21,7 +23,9 @@ class SearchProgress:
     suspected: str = ""
     """The place most suspected, as `path:line`."""
     plausible: tuple[int, ...] = ()
-    """Positions of the candidates that passed everything."""
+    """Turns of the candidates that passed everything."""
+    seconds: float = 0.0
+    """How long the search has looked."""
 
 
 @dataclass(frozen=True)

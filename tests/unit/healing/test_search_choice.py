@@ -94,13 +94,24 @@ def test_only_pairs_that_mend_everything_and_do_not_overlap_are_combined() -> No
     second = candidate(of, "a + b", "a - b", cost=0.1)
     overlapping = candidate(of, "+", "*")
     partial = [
-        (frozenset({"x"}), first),
-        (frozenset({"y"}), second),
-        (frozenset({"y"}), overlapping),
-        (frozenset({"x"}), candidate(of, "return", "yield")),
+        (frozenset({"x"}), True, first),
+        (frozenset({"y"}), True, second),
+        (frozenset({"y"}), True, overlapping),
+        (frozenset({"x"}), True, candidate(of, "return", "yield")),
     ]
     made = list(combined(partial, frozenset({"x", "y"})))
     assert [len(pair) for pair in made] == [1] * len(made)
     descriptions = {pair[0].description for pair in made}
     assert "a + b to a - b and write to print" in descriptions
     assert not any("a - b" in text and "*" in text for text in descriptions)
+
+
+def test_edits_that_mend_nothing_alone_are_combined_with_each_other() -> None:
+    of = source()
+    partial = [
+        (frozenset[str](), True, candidate(of, "write", "print")),
+        (frozenset[str](), False, candidate(of, "a + b", "a - b")),
+        (frozenset({"x"}), True, candidate(of, "return", "yield")),
+    ]
+    made = list(combined(partial, frozenset({"x", "y"})))
+    assert [pair[0].description for pair in made] == ["write to print and a + b to a - b"]
