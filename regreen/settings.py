@@ -6,8 +6,10 @@ Well-known variables keep their names: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPE
 import os
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from regreen.errors import UsageError
 
 
 def _default_state() -> Path:
@@ -59,5 +61,14 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment of this process."""
-    return Settings()
+    """Read the settings from the environment of this process.
+
+    Raises UsageError with one line that names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"REGREEN_{name.upper()}"
+        raise UsageError(f"{variable}: {first['msg']}") from error

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.heal_round import Candidate, HealRound
     from workflows.side_by_side import side_by_side
 
+_LONGEST_PART = 200
 _SERIOUS = ("healed", "tests_red", "refused", "malformed", "error", "no_patch")
 
 
@@ -35,7 +36,12 @@ async def choose(
     guarded = _merged(
         [each for each in distinct if each.verdict == "no_patch"], lambda each: each.normal_form
     )
-    for candidate in sorted(guarded, key=lambda each: (-each.votes, _patch(each).bytes)):
+    ordered = sorted(guarded, key=lambda each: (-each.votes, _patch(each).bytes))
+    for position, candidate in enumerate(ordered):
+        # A single patch is paid for and always run; those after it only while there is time.
+        if position and heal_round.seconds_left <= 0:
+            candidate.reason = "not run, for the budget of seconds is used up"
+            continue
         report = await _verify(candidate, subject, heal_round)
         if report is not None:
             return report
@@ -55,7 +61,7 @@ def told(candidates: Sequence[Candidate]) -> str:
     for number, each in enumerate(candidates, 1):
         votes = f" ({each.votes} votes)" if each.votes > 1 else ""
         verdict = "" if each.verdict == "no_patch" else f"{each.verdict}, "
-        parts.append(f"candidate {number}{votes}: {verdict}{each.reason}")
+        parts.append(f"candidate {number}{votes}: {verdict}{each.reason[:_LONGEST_PART]}")
     return "; ".join(parts)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.heal_guard import GuardRequest
@@ -144,6 +144,36 @@ async def test_candidates_are_asked_side_by_side(
         for each in held:
             each.release.set()
         assert (await stage.result()).state == "healed"
+
+
+async def test_a_cancelled_round_leaves_no_request_behind(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    held = [Held(reply("a")), Held(reply("b")), Held(reply("c"))]
+    script.answer("ask_model", *held)
+    async with serving(worker_client, script):
+        stage = await start_stage(env.client, with_candidates(3))
+        for each in held:
+            await each.reached.wait()
+        await stage.cancel()
+        with pytest.raises(WorkflowFailureError) as caught:
+            await stage.result()
+        assert script.timeline.count("ask_model ends") == 3
+    assert isinstance(caught.value.cause, CancelledError)
+
+
+async def test_when_the_time_is_up_no_further_candidate_is_run(
+    run: RunStage, script: Script
+) -> None:
+    script.answer("read_model_reply", proposing(patch("a", 1), patch("b", 2), patch("c", 3)))
+    script.answer("guard_patch", as_written)
+    # The pauses between the tries of verification pass on the workflow's own clock.
+    script.answer("verify_patch", *[RuntimeError("no memory")] * 6, still_red("a"))
+    result = await run(with_candidates(3, budget={"seconds": 10}))
+    [attempt] = result.attempts
+    assert attempt.verdict == "tests_red"
+    used = "not run, for the budget of seconds is used up"
+    assert attempt.reason.endswith(f"; candidate 2: {used}; candidate 3: {used}")
 
 
 async def test_each_candidate_that_fails_is_told_and_none_spoils_the_round(
