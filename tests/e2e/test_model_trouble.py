@@ -28,7 +28,8 @@ def test_{name}():
 """
 PIPELINE = """healers: [openai]
 heal:
-  budget: {{attempts: {attempts}, seconds: 60}}
+  budget: {{attempts: {attempts}, seconds: 600}}
+  model: {{candidates: {candidates}}}
 security: null
 package: null
 """
@@ -41,6 +42,8 @@ def _edit(path: str, old: str, new: str, **more: Any) -> Step:
 
 OLD = "    return 4 + 2 * weight"
 RIGHT = _edit("parcel.py", OLD, "    return 2 * weight")
+RIGHT_IN_OTHER_WORDS = _edit("parcel.py", OLD, "    # Nothing is added.\n    return (2*weight)")
+WRONG = _edit("parcel.py", OLD, "    return 3 + 2 * weight")
 HALF = Step(f"Because.\n\nparcel.py\n<<<<<<< SEARCH\n{OLD}\n", incomplete="max_output_tokens")
 HUGE = Step("x" * 2_000_000)
 TRICKLE = Step("x" * 5_000, trickles=True)
@@ -56,6 +59,7 @@ class Trouble:
 
     steps: tuple[Step, ...]
     attempts: int = 4
+    candidates: int = 1
 
 
 TROUBLES = {
@@ -67,6 +71,7 @@ TROUBLES = {
             RIGHT,
         )
     ),
+    "several": Trouble((WRONG, RIGHT, RIGHT_IN_OTHER_WORDS), candidates=3),
     "limited_for_an_hour": Trouble(
         (Step(status=429, headers={"retry-after": "3600"}, body=error_body("Too many requests.")),)
     ),
@@ -108,11 +113,11 @@ def endpoint(service: Service) -> Iterator[Endpoint]:
 
 @pytest.fixture(scope="module")
 def program(make_program: MakeProgram, endpoint: Endpoint) -> Iterator[Program]:
-    """A program whose healer talks to the service and waits a second for each reply."""
+    """A program whose healer talks to the service and waits three seconds for each reply."""
     made = make_program(
         OPENAI_API_KEY="an-example-key",
         OPENAI_BASE_URL=endpoint.base_url,
-        REGREEN_OPENAI_TIMEOUT="1",
+        REGREEN_OPENAI_TIMEOUT="3",
     )
     with made.start("up"):
         wait_until((made.state / "server.json").exists, "the server")
@@ -125,7 +130,9 @@ def _heal(program: Program, folder: Path, name: str) -> Ended:
         {
             "parcel.py": SOURCE,
             f"test_{name}.py": TESTS.format(name=name, injection=INJECTION),
-            "regreen.yaml": PIPELINE.format(attempts=TROUBLES[name].attempts),
+            "regreen.yaml": PIPELINE.format(
+                attempts=TROUBLES[name].attempts, candidates=TROUBLES[name].candidates
+            ),
         },
     )
     return program.run("heal", repository, "--json")
@@ -149,16 +156,32 @@ def test_a_passing_trouble_costs_no_attempt(
     assert half.body["input"] == retry.body["input"][0]["content"]
 
 
+def test_of_several_replies_the_one_that_most_agree_on_is_run_first(
+    program: Program, service: Service, tmp_path: Path
+) -> None:
+    ended = _heal(program, tmp_path, "several")
+    assert ended.code == 0, ended.errors
+    [attempt] = _attempts(ended)
+    assert (attempt["verdict"], attempt["tokens"]) == ("healed", 3300)
+    assert "(2 votes): healed, " in attempt["reason"]
+    assert "says the same as another one" in attempt["reason"]
+    assert "not run, for another one held" in attempt["reason"]
+    assert "return 2 * weight" in Path(attempt["patch"]["path"]).read_text("utf-8")
+    prompts = {str(asked.body["input"]) for asked in service.asked["several"]}
+    assert len(service.asked["several"]) == 3
+    assert len(prompts) > 1
+
+
 @pytest.mark.parametrize(
     ("name", "reason", "requests"),
     [
         (
             "limited_for_an_hour",
-            "the budget of 60 seconds leaves no time to wait for the model: "
+            "the budget of 600 seconds leaves no time to wait for the model: "
             "the model's service answered 429: Too many requests.",
             1,
         ),
-        ("silent", "the model did not answer within 1 s (3 tries)", 3),
+        ("silent", "the model did not answer within 3 s (3 tries)", 3),
     ],
 )
 def test_a_service_that_gives_nothing_ends_the_run_with_its_reason(

@@ -169,7 +169,7 @@ async def test_when_the_time_is_up_no_further_candidate_is_run(
     script.answer("guard_patch", as_written)
     # The pauses between the tries of verification pass on the workflow's own clock.
     script.answer("verify_patch", *[RuntimeError("no memory")] * 6, still_red("a"))
-    result = await run(with_candidates(3, budget={"seconds": 10}))
+    result = await run(with_candidates(3, budget={"seconds": 25}))
     [attempt] = result.attempts
     assert attempt.verdict == "tests_red"
     used = "not run, for the budget of seconds is used up"
@@ -278,12 +278,12 @@ async def test_waiting_for_the_model_ends_with_the_budget_of_seconds(
     slow_down = ApplicationError("the model's service answered 429: slow down", type="ModelRate")
     script.answer("ask_model", slow_down)
     script.answer("write_model_prompt", prompts(1))
-    result = await run(healing_with("openai", "search", budget={"seconds": 8}))
+    result = await run(healing_with("openai", "search", budget={"seconds": 60}))
     # What the service asks to wait is longer than what is left, so nobody waits for it.
     told = [(each.healer, each.verdict) for each in result.attempts]
     assert told == [("openai", "error"), ("search", "healed")]
     assert result.attempts[0].reason == (
-        "the budget of 8 seconds leaves no time to wait for the model: "
+        "the budget of 60 seconds leaves no time to wait for the model: "
         "the model's service answered 429: slow down"
     )
 
@@ -293,9 +293,9 @@ async def test_a_model_that_nobody_serves_does_not_stop_a_run(
 ) -> None:
     held = Held(ALL_GREEN["check_model"])
     script.answer("check_model", held)
-    result = await run(healing_with("openai", budget={"seconds": 3}))
+    result = await run(healing_with("openai", budget={"seconds": 5}))
     assert (result.state, result.attempts) == ("failed", ())
-    assert "the budget of 3 seconds leaves no time to wait for the model" in result.summary
+    assert "the budget of 5 seconds leaves no time to wait for the model" in result.summary
 
 
 async def test_a_key_that_is_rejected_is_asked_once_and_the_next_healer_takes_over(
