@@ -183,6 +183,7 @@ async def _stored(answer: _Answer, settings: Settings, request: ModelRequest) ->
         estimated=answer.estimated,
         cost_usd=0.0 if price is None else price.of(*answer.tokens),
         price_known=price is not None,
+        tries=activity.info().attempt,
         malformed=answer.malformed,
     )
 

@@ -13,6 +13,7 @@ from temporalio.exceptions import (
 from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
+    from activities.counted import counted
     from activities.model_prompt import (
         Prompt,
         PromptRequest,
@@ -54,15 +55,23 @@ class ModelRound:
 
     candidates: list[Candidate] = field(default_factory=list)
     replies: list[ModelReply] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+    """Why first replies could not be used where the second could."""
     exhausted: str = ""
     """Why it is no use to ask the model again; empty when it is."""
 
     @property
     def remarks(self) -> str:
-        """What a person must know about the figures; begins with a semicolon when not empty."""
+        """What else a person must know; begins with a semicolon when not empty."""
+        failed = sum(each.tries - 1 for each in self.replies)
+        told = (
+            [f"the service failed {counted(failed, 'time')} before it answered"] if failed else []
+        )
+        told += [f"the first reply could not be used: {why}" for why in self.unusable]
+        told += ["tokens are estimates"] if any(each.estimated for each in self.replies) else []
         unpriced = sorted({each.model for each in self.replies if not each.price_known})
-        told = "; tokens are estimates" if any(each.estimated for each in self.replies) else ""
-        return told + "".join(f"; the price of {model} is not known" for model in unpriced)
+        told += [f"the price of {model} is not known" for model in unpriced]
+        return "".join(f"; {each}" for each in told)
 
 
 async def ask_for_patches(number: int, heal_round: HealRound) -> ModelRound | Exhausted:
@@ -159,6 +168,8 @@ class _Conversation:
                 summary=f"edits {self._subject}",
             )
             if edits.patch is not None:
+                if malformed:
+                    self.asked.unusable.append(malformed)
                 return Candidate(edits.patch, edits.explanation)
             malformed = edits.malformed
             previous = ModelExchange(reply=reply.reply, feedback=edits.feedback)

@@ -66,5 +66,7 @@ class ModelReply(Contract):
     cost_usd: float = Field(default=0.0, ge=0)
     price_known: bool = True
     """False: the cost is counted as 0."""
+    tries: int = Field(default=1, ge=1)
+    """How often the service was asked until it answered."""
     malformed: str = ""
     """Why the text cannot be used whatever it says, in one line; empty when it can."""

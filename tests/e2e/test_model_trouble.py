@@ -150,6 +150,10 @@ def test_a_passing_trouble_costs_no_attempt(
     [attempt] = _attempts(ended)
     # Of the half reply and of the whole one.
     assert (attempt["verdict"], attempt["tokens"]) == ("healed", 1280 + 1100)
+    assert attempt["reason"].endswith(
+        "; the service failed 2 times before it answered; "
+        "the first reply could not be used: the reply is incomplete: max_output_tokens"
+    )
     *_, half, retry = service.asked["passing"]
     assert len(service.asked["passing"]) == 4
     assert "the reply is incomplete: max_output_tokens" in retry.body["input"][2]["content"]

@@ -139,6 +139,11 @@ async def test_a_reply_with_its_cost(serve: Serve) -> None:
     assert asked.body.keys() <= official.__optional_keys__ | official.__required_keys__
 
 
+async def test_a_reply_tells_how_often_the_service_was_asked(serve: Serve) -> None:
+    serve(Step("Text."))
+    assert (await ask(attempt=4)).tries == 4
+
+
 async def test_the_format_retry_sends_reply_and_feedback(serve: Serve) -> None:
     endpoint = serve(Step("Better."))
     await ask("Nonsense." + "x" * 50_000, "There is no block.")

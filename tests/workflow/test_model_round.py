@@ -272,6 +272,23 @@ async def test_a_price_that_nobody_knows_and_estimated_tokens_are_told(
     )
 
 
+async def test_what_went_wrong_before_a_reply_could_be_used_is_told(
+    run: RunStage, script: Script
+) -> None:
+    script.answer("write_model_prompt", prompts(1))
+    script.answer("ask_model", reply("half", tries=3), reply("whole", tries=2))
+    script.answer(
+        "read_model_reply",
+        ReadReply(malformed="the reply is incomplete", feedback="answer in full"),
+        ALL_GREEN["read_model_reply"],
+    )
+    [attempt] = (await run(healing_with("openai"))).attempts
+    assert attempt.reason == (
+        "41 of 41 green; the service failed 3 times before it answered; "
+        "the first reply could not be used: the reply is incomplete"
+    )
+
+
 async def test_waiting_for_the_model_ends_with_the_budget_of_seconds(
     run: RunStage, script: Script
 ) -> None:
