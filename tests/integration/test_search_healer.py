@@ -14,8 +14,14 @@ import pytest
 import uv
 
 import activities.sandbox
+from activities.healing.search.behaviour import changed_share
+from activities.healing.search.candidate import Candidate, Replacement
+from activities.healing.search.candidate_server import candidate_server
 from activities.healing.search.engine import applied, search
+from activities.healing.search.measurement import Measurement, measure
 from activities.healing.search.request import SearchProgress, SearchRequest, SearchResult
+from activities.healing.search.source_text import read_source
+from activities.healing.search.trial import warm_up
 from activities.sandbox import Isolation
 from activities.workspace import patch_of
 from regreen.contracts.testing import Frame, TestFailure
@@ -837,6 +843,53 @@ async def test_takes_back_what_the_last_commit_broke(environment: Path, tmp_path
     assert patched(folder, result) == {"shop.py": dedent(good).encode()}
 
 
+async def test_sees_how_much_a_patch_changes_of_what_passed(
+    environment: Path, tmp_path: Path
+) -> None:
+    folder = repository(
+        tmp_path,
+        {
+            "fees.py": """\
+                def fee(weight, express):
+                    if weight > 20:
+                        return 0
+                    return weight * 2 if express else weight
+                """,
+            "test_fees.py": """\
+                from fees import fee
+
+                def test_light():
+                    assert fee(3, False) == 3
+
+                def test_express():
+                    assert fee(3, True) > 3
+
+                def test_limit():
+                    assert fee(20, False) == 0
+                """,
+        },
+    )
+    source = read_source("fees.py", (folder / "fees.py").read_bytes())
+    assert source is not None
+    unit = source.unit_of(source.tree.body[0].body[0])  # type: ignore[attr-defined]
+
+    def candidate(old: str, new: str) -> Candidate:
+        start = source.text.index(old)
+        change = Replacement(start, start + len(old), new)
+        return Candidate(source, (change,), 0.0, 2, f"{old} to {new}", unit)
+
+    request = SearchRequest(folder, environment, ("test_fees.py::test_limit",))
+    async with candidate_server(folder, environment) as server:
+        measured = await measure(server, request)
+        assert not isinstance(measured, str)
+        assert await warm_up(server, measured)
+        shares = [
+            await changed_share(server, measured, (candidate(old, new),))
+            for old, new in (("weight > 20", "weight >= 20"), ("* 2", "* 3"), ("> 20", "> 2"))
+        ]
+    assert shares == [0.0, 0.5, 1.0]
+
+
 async def test_never_writes_through_a_symbolic_link(environment: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.py"
     outside.write_text("def price():\n    return 1\n")
@@ -867,16 +920,24 @@ async def test_reports_progress_and_goes_on_from_it(environment: Path, tmp_path:
     bug = BUGS["wrong slice"]
     folder = repository(tmp_path / "shop", {"shop.py": bug.source, "test_shop.py": bug.tests})
     seen: list[SearchProgress] = []
+    kept: list[Measurement] = []
+
+    async def keep(measured: Measurement) -> None:
+        kept.append(measured)
+
     request = replace(
-        request_for(folder, environment, failing_in(folder, environment), bug), report=seen.append
+        request_for(folder, environment, failing_in(folder, environment), bug),
+        report=seen.append,
+        keep=keep,
     )
     whole = await search(request)
     assert seen[-1].suspected.startswith("shop.py:")
     assert seen[-1].plausible
     assert seen[-1].tried > seen[-1].plausible[0]
-    rest = await search(replace(request, resume=seen[-1]))
+    rest = await search(replace(request, resume=seen[-1], measured=kept[0]))
     assert rest.edits == whole.edits
-    assert rest.candidates >= seen[-1].tried
+    assert rest.candidates >= seen[-1].ran > 0
+    assert len(kept) == 1
 
 
 def without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:

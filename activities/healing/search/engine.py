@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from activities.healing.search.hunt import Hunt
 from activities.healing.search.localisation import is_source_path, suspicion
 from activities.healing.search.measurement import Measurement, measure
 from activities.healing.search.patch_choice import Plausible, best_of, ranked
+from activities.healing.search.phrases import familiarity, phrases_of
 from activities.healing.search.request import SearchProgress, SearchRequest, SearchResult
 from activities.healing.search.source_text import SourceText, read_source
 from activities.healing.search.trial import (
@@ -64,9 +65,11 @@ async def search(request: SearchRequest) -> SearchResult:
     deadline = time.monotonic() + max(1.0, request.seconds - request.resume.seconds)
     try:
         async with candidate_server(request.workspace, request.environment) as server:
-            measured = await measure(server, request)
+            measured = request.measured or await measure(server, request)
             if isinstance(measured, str):
                 return SearchResult((), f"no patch: {measured}.", request.resume.ran)
+            if request.measured is None and request.keep is not None:
+                await request.keep(measured)
             return await _hunted(request, measured, server, deadline)
     except ServerDied as error:
         return SearchResult((), f"no patch: the candidate server ended ({error}).",
@@ -98,7 +101,7 @@ async def _hunted(
             await _worked_later(hunt)
         if best_of(hunt.eligible()) is None and warm:
             await _combine(hunt, ordered)
-        chosen = best_of(await _observed(hunt))
+        chosen = best_of(await _compared(hunt, sources))
     ran = hunt.ran_in_all()
     if chosen is None:
         late = time.monotonic() >= deadline
@@ -228,10 +231,17 @@ async def _combine(hunt: Hunt, ordered: Sequence[Candidate]) -> None:
     await _worked(hunt, None)
 
 
-async def _observed(hunt: Hunt) -> Sequence[Plausible]:
-    """The most convincing of what was found, each with how much of the behaviour it changes."""
-    found = ranked(hunt.eligible())[:_MOST_OBSERVED]
-    if len(found) < 2 or not hunt.warm:
+async def _compared(hunt: Hunt, sources: Mapping[str, SourceText]) -> Sequence[Plausible]:
+    """The most convincing of what was found, compared by more than their edits."""
+    found = ranked(hunt.eligible())
+    if len(found) < 2:
+        return found
+    known = phrases_of(source.text for source in sources.values())
+    found = ranked(
+        [replace(one, familiar=sum(familiarity(each, known) for each in one.candidates))
+         for one in found]
+    )[:_MOST_OBSERVED]  # fmt: skip
+    if not hunt.warm:
         return found
     try:
         async with _another_server(hunt) as server:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from activities.healing.search.candidate import Candidate
 from activities.healing.search.commit_templates import reverted_hunks
+from activities.healing.search.exception_templates import exception_ideas
 from activities.healing.search.expression_templates import expression_ideas
 from activities.healing.search.name_templates import name_ideas
+from activities.healing.search.repository_names import repository_names
 from activities.healing.search.site import Hints, Idea, Site, module_names, site_of
 from activities.healing.search.source_text import SourceText
 from activities.healing.search.statement_templates import header_ideas, statement_ideas
@@ -56,11 +58,12 @@ def ordered_candidates(
             cheaper = candidate.cheaper(_SUSPICION_WEIGHT * lines.get(candidate.line, best))
             found.append((cheaper.cost, chance.random(), cheaper))
     names = {path: module_names(source) for path, source in sources.items()}
+    repository = repository_names(sources)
     for rank, (score, source, node) in enumerate(_suspected_statements(sources, scores)):
         if len(found) > _MOST_CANDIDATES:
             break
         unit = source.unit_of(node)
-        for idea in _ideas(site_of(source, node, names[source.path], hints)):
+        for idea in _ideas(site_of(source, node, names[source.path], repository, hints)):
             if rank >= _FULLY_EXPLORED and idea.cost > _LIKELY_COST:
                 continue
             cost = idea.cost - _SUSPICION_WEIGHT * score
@@ -107,7 +110,9 @@ def distinct(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
 def _ideas(site: Site) -> Iterator[Idea]:
     if isinstance(site.statement, ast.FunctionDef | ast.AsyncFunctionDef):
         return itertools.chain(expression_ideas(site), header_ideas(site))
-    return itertools.chain(expression_ideas(site), name_ideas(site), statement_ideas(site))
+    return itertools.chain(
+        expression_ideas(site), name_ideas(site), statement_ideas(site), exception_ideas(site)
+    )
 
 
 def _statement_score(

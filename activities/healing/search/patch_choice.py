@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from activities.healing.search.candidate import Candidate
 
 _CHANGED_BEHAVIOUR = 1.5
+_FAMILIAR = 0.2
 _LOST_CALL = 1.0
 _LOST_NAME = 0.3
 _CHARACTERS_A_POINT = 40.0
@@ -21,6 +22,8 @@ class Plausible:
     candidates: tuple[Candidate, ...]
     changed: float = 0.0
     """How much it changes of what passed before, from 0 to 1; 0 as long as nobody has looked."""
+    familiar: float = 0.0
+    """How much more usual its words are than those it replaces; 0 as long as nobody has looked."""
 
     @property
     def removes(self) -> bool:
@@ -40,7 +43,8 @@ def best_of(found: Sequence[Plausible]) -> Plausible | None:
 
 
 def _weight(plausible: Plausible) -> float:
-    return _CHANGED_BEHAVIOUR * plausible.changed + sum(
+    compared = _CHANGED_BEHAVIOUR * plausible.changed - _FAMILIAR * plausible.familiar
+    return compared + sum(
         candidate.cost + candidate.size() / _CHARACTERS_A_POINT + _loss(candidate)
         for candidate in plausible.candidates
     )

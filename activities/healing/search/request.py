@@ -1,11 +1,15 @@
 """What the search healer is asked, what it answers, and what it tells on the way."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regreen.contracts.healing import Edit
 from regreen.contracts.testing import TestFailure
+
+if TYPE_CHECKING:
+    from activities.healing.search.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,12 @@ class SearchRequest:
     """SHA-256 of `patch_of` for patches that are not to be proposed again."""
     resume: SearchProgress = field(default_factory=SearchProgress)
     """The last progress of a search that was interrupted; the same order is walked on."""
+    measured: "Measurement | None" = None
+    """The measurement of the interrupted search; without it the stage is measured first."""
     report: Callable[[SearchProgress], None] | None = None
     """Called at least every second."""
+    keep: "Callable[[Measurement], Awaitable[None]] | None" = None
+    """Called once with what was measured, so that a search that goes on need not measure again."""
 
 
 @dataclass(frozen=True)

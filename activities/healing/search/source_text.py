@@ -94,6 +94,25 @@ class SourceText:
         start, end = self.span(node)
         return self.text[start:end]
 
+    def values_inside(self, text: ast.JoinedStr) -> list[ast.expr]:
+        """The expressions of an f-string; none where the parser does not tell their true places.
+
+        Python before 3.12 looks for an expression's text in that of the whole string and may find
+        another one.
+        """
+        values = [part.value for part in text.values if isinstance(part, ast.FormattedValue)]
+        position = self.span(text)[0]
+        for value in values:
+            start, end = self.span(value)
+            try:
+                stands_there = ast.parse(self.text[start:end].strip(), mode="eval").body
+            except SyntaxError:
+                return []
+            if start < position or ast.dump(stands_there) != ast.dump(value):
+                return []
+            position = end
+        return values
+
     def offset(self, position: int) -> int:
         """Byte offset of a position in the text."""
         if self.text.isascii():

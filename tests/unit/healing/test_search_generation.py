@@ -71,6 +71,8 @@ FUNCTION = "def price(total, count, limit):\n    return HERE\n"
         ("total", "total + 1"),
         ("sorted(total)", "sorted(total, reverse=True)"),
         ("total - count - limit", "total - (count - limit)"),
+        ("f'{total + 1} of {count}'", "f'{total} of {count}'"),
+        ("f'{total} of {total}'", "f'{total} of {count}'"),
     ],
 )
 def test_an_expression_can_become_another(wrong: str, right: str) -> None:
@@ -110,6 +112,23 @@ def test_an_expression_can_become_another(wrong: str, right: str) -> None:
             "def whole(value):\n    return math.floor(value)\n",
             "import math\ndef whole(value):\n    return math.floor(value)\n",
             2, "NameError", "name 'math' is not defined",
+        ),
+        (
+            "def queue(values):\n    return deque(values)\n",
+            "from collections import deque\ndef queue(values):\n    return deque(values)\n",
+            2, "NameError", "name 'deque' is not defined",
+        ),
+        (
+            "def find(table, key):\n    try:\n        return table[key]\n"
+            "    except IndexError:\n        return None\n",
+            "def find(table, key):\n    try:\n        return table[key]\n"
+            "    except KeyError:\n        return None\n",
+            2, "KeyError", "'b'",
+        ),
+        (
+            "def check(value):\n    if value < 0:\n        raise TypeError('negative')\n",
+            "def check(value):\n    if value < 0:\n        raise ValueError('negative')\n",
+            3, "TypeError", "negative",
         ),
         (
             "def last(values):\n    for value in values:\n        found = value\n"
