@@ -74,6 +74,7 @@ async def _recall(question: MemoryQuestion) -> FailedPatches:
 
 async def _remember(request: RememberRequest) -> None:
     store = open_store(load_settings().artifacts_url)
+    written: set[str] = set()
     for patch in request.patches:
         reason = redact(one_line_of(patch.reason))[:_LONGEST_REASON]
         record = patch.model_copy(update={"reason": reason})
@@ -82,8 +83,13 @@ async def _remember(request: RememberRequest) -> None:
         identity = f"{patch.workspace}\n{patch.patch.sha256}\n{patch.verdict}"
         name = hashlib.sha256(identity.encode()).hexdigest()
         if len(content) <= _MOST_BYTES:
-            await obstore.put_async(store, f"{_prefix(request)}/{name}.json", content)
+            path = f"{_prefix(request)}/{name}.json"
+            await obstore.put_async(store, path, content)
+            written.add(path)
     for path, _ in (await _newest_first(store, request))[_MOST_KEPT:]:
+        # S3 tells times in seconds: what has just been written may look as old as the rest.
+        if path in written:
+            continue
         try:
             await obstore.delete_async(store, path)
         except FileNotFoundError:
