@@ -11,6 +11,7 @@ from activities.artifact_store import get_bytes, put_bytes
 from activities.environment import ensure_environment
 from activities.healing.search.engine import applied, search
 from activities.healing.search.measurement import Measurement
+from activities.healing.search.progress_line import progress_line
 from activities.healing.search.request import SearchProgress, SearchRequest
 from activities.heartbeat import heartbeating
 from activities.test_stage import section_of
@@ -49,7 +50,7 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
         None if measurement is None else _MEASUREMENT.validate_json(await get_bytes(measurement))
     )
     details: dict[str, Any] = {
-        "line": "measuring the stage",
+        "line": progress_line(resumed),
         "progress": dataclasses.asdict(resumed),
     }
     if measurement is not None:
@@ -61,11 +62,7 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
         details["measurement"] = kept.model_dump()
 
     def report(progress: SearchProgress) -> None:
-        line = f"{progress.ran} of {progress.total} candidates tried"
-        if progress.suspected:
-            line += f", suspecting {progress.suspected}"
-        if progress.best:
-            line += f"; best: {progress.best}"
+        line = progress_line(progress)
         details.update(line=line, progress=dataclasses.asdict(progress))
 
     async with checked_out(request.workspace) as copy:

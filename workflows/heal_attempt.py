@@ -34,6 +34,9 @@ async def try_to_heal(
     healer: HealerName, number: int, heal_round: HealRound
 ) -> Attempted | Exhausted:
     """Make one attempt."""
+    section = heal_round.request.pipeline.tests(heal_round.request.stage)
+    if healer == "search" and section is not None and not section.runs_pytest:
+        return Exhausted("search heals pytest stages only")
     started = workflow.time()
     attempt = Attempt(number=number, healer=healer, verdict="error", reason="")
     candidates: list[Candidate] = []

@@ -78,6 +78,7 @@ _FOREIGN_CODE = (
     r".*\.(pyx|pxd|pyc|pyo|pyd|so|dll|dylib|exe|wasm|ipynb)",
     r".*\.([cm]?js|tsx?|jsx|c|cc|cpp|cxx|h|hpp|rs|go|java|kt|rb|php|pl|lua)",
 )
+_SCRIPT = re.compile(r".*\.([cm]?js|ts)")
 _TEST_TOOLS = {"pytest", "_pytest", "pluggy", "coverage", "unittest", "nose", "hypothesis"}
 _PYTHON_SUFFIXES = {".py", ".pyi", ".pyw"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
@@ -107,6 +108,8 @@ def check_path(change: ChangedFile, open_paths: Mapping[str, str]) -> list[Refus
         return [_refuse("path-escape", change.path, escape)]
     found = _file_rules(change)
     rule = _path_rule(change.path.lower()) or _content_rule(change)
+    if rule == "foreign-code" and change.before is not None and _SCRIPT.fullmatch(change.path):
+        rule = ""
     if rule and not _is_open(change.path, open_paths):
         found.append(_refuse(rule, change.path, f"a heal may not change {PATH_RULES[rule]}"))
     return found

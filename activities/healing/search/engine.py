@@ -37,6 +37,7 @@ from activities.healing.search.request import SearchProgress, SearchRequest, Sea
 from activities.healing.search.source_text import SourceText, read_source
 from activities.healing.search.trial import (
     can_be_exchanged,
+    confirmed,
     settings_request,
     sieve_size,
     sifted,
@@ -95,13 +96,12 @@ async def _hunted(
     async with _reporting(hunt, suspected):
         if warm:
             hunt.known = await unpatched(server, measured, measured.probe, stop=True)
-        hunt.walk(_not_yet_tried(trials(distinct(ordered), measured, warm), request.resume))
-        await _worked(hunt, server)
-        if best_of(hunt.eligible()) is None:
-            await _worked_later(hunt)
-        if best_of(hunt.eligible()) is None and warm:
-            await _combine(hunt, ordered)
-        chosen = best_of(await _compared(hunt, sources))
+        first = _not_yet_tried(trials(distinct(ordered), measured, warm), request.resume)
+        chosen = await _pursued(hunt, server, sources, first)
+        if chosen is None:
+            chosen = await _pursued(hunt, server, sources, _postponed(hunt))
+        if chosen is None and warm:
+            chosen = await _pursued(hunt, server, sources, await _pairs(hunt, server, ordered))
     ran = hunt.ran_in_all()
     if chosen is None:
         late = time.monotonic() >= deadline
@@ -118,6 +118,26 @@ async def _hunted(
 def _not_yet_tried(order: Iterable[Trial], resume: SearchProgress) -> Iterable[Trial]:
     again = set(resume.plausible)
     return (one for one in order if one.position >= resume.tried or one.position in again)
+
+
+async def _pursued(
+    hunt: Hunt,
+    server: CandidateServer,
+    sources: Mapping[str, SourceText],
+    order: Iterable[Trial],
+) -> Plausible | None:
+    """Walk an order until a patch holds; the best of those that stand close together is tried."""
+    hunt.walk(order)
+    while time.monotonic() < hunt.deadline:
+        await _worked(hunt, server)
+        found = await _compared(hunt, server, sources)
+        for one in found:
+            if await _holds(hunt, server, one):
+                return one
+        if not found:
+            break
+        hunt.dismiss(found)
+    return None
 
 
 async def _worked(hunt: Hunt, server: CandidateServer | None) -> None:
@@ -193,46 +213,44 @@ async def _decide(hunt: Hunt, server: CandidateServer, trial: Trial) -> None:
     hunt.ran += trial.position >= hunt.request.resume.tried
     if verdict == "unsupported":
         hunt.postponed.append(trial)
-    good = verdict == "pass" and not await _excluded(hunt.request, trial.patch)
-    hunt.decided[trial.position] = good
-    if good:
+    hunt.decided[trial.position] = verdict == "pass"
+    if verdict == "pass":
         hunt.plausible.append(Plausible(trial.position, trial.patch))
 
 
-async def _worked_later(hunt: Hunt) -> None:
+def _postponed(hunt: Hunt) -> Iterable[Trial]:
     """Run cold what turned out not to be exchangeable."""
     postponed = sorted(hunt.postponed, key=lambda trial: trial.position)
-    hunt.walk(replace(t, position=_LATER + t.position, warm=False) for t in postponed)
-    if postponed:
-        await _worked(hunt, None)
+    return [replace(t, position=_LATER + t.position, warm=False) for t in postponed]
 
 
-async def _combine(hunt: Hunt, ordered: Sequence[Candidate]) -> None:
-    """Try pairs of edits that together mend all failing tests."""
-    measured = hunt.measured
+async def _pairs(
+    hunt: Hunt, server: CandidateServer, ordered: Sequence[Candidate]
+) -> Iterable[Trial]:
+    """Pairs of edits that may mend all failing tests together."""
+    measured, failing = hunt.measured, hunt.measured.failing
     singles = (one for one in distinct(ordered) if can_be_exchanged(one, measured))
+    some = itertools.islice(singles, _MOST_PARTIALS)
     partial: list[tuple[frozenset[str], bool, Candidate]] = []
     with contextlib.suppress(ServerDied):
-        async with _another_server(hunt) as server:
-            failing = measured.failing
-            known = await unpatched(server, measured, failing, stop=False)
-            some = itertools.islice(singles, _MOST_PARTIALS)
-            while batch := list(itertools.islice(some, hunt.size)):
-                if time.monotonic() >= hunt.deadline:
-                    return
-                patches = [(one,) for one in batch]
-                results = await sifted(server, measured, patches, failing, stop=False, known=known)
-                for one, result in zip(batch, results or (), strict=bool(results)):
-                    if result.verdict == "fail":
-                        changed = known is None or result.how != known.how
-                        partial.append((result.mended, changed, one))
-    pairs = combined(partial, frozenset(measured.failing))
-    hunt.walk(Trial(2 * _LATER + place, pair, True) for place, pair in enumerate(pairs))
-    await _worked(hunt, None)
+        known = await unpatched(server, measured, failing, stop=False)
+        while batch := list(itertools.islice(some, hunt.size)):
+            if time.monotonic() >= hunt.deadline:
+                return ()
+            patches = [(one,) for one in batch]
+            results = await sifted(server, measured, patches, failing, stop=False, known=known)
+            for one, result in zip(batch, results or (), strict=bool(results)):
+                if result.verdict == "fail":
+                    changed = known is None or result.how != known.how
+                    partial.append((result.mended, changed, one))
+    pairs = combined(partial, frozenset(failing))
+    return (Trial(2 * _LATER + place, pair, True) for place, pair in enumerate(pairs))
 
 
-async def _compared(hunt: Hunt, sources: Mapping[str, SourceText]) -> Sequence[Plausible]:
-    """The most convincing of what was found, compared by more than their edits."""
+async def _compared(
+    hunt: Hunt, server: CandidateServer, sources: Mapping[str, SourceText]
+) -> Sequence[Plausible]:
+    """What was found, the most convincing first, compared by more than the edits."""
     found = ranked(hunt.eligible())
     if len(found) < 2:
         return found
@@ -240,17 +258,29 @@ async def _compared(hunt: Hunt, sources: Mapping[str, SourceText]) -> Sequence[P
     found = ranked(
         [replace(one, familiar=sum(familiarity(each, known) for each in one.candidates))
          for one in found]
-    )[:_MOST_OBSERVED]  # fmt: skip
+    )  # fmt: skip
     if not hunt.warm:
         return found
-    try:
-        async with _another_server(hunt) as server:
-            return [
+    with contextlib.suppress(ServerDied):
+        return ranked(
+            [
                 replace(one, changed=await changed_share(server, hunt.measured, one.candidates))
-                for one in found
+                for one in found[:_MOST_OBSERVED]
             ]
+        )
+    return found
+
+
+async def _holds(hunt: Hunt, server: CandidateServer, found: Plausible) -> bool:
+    """Whether the whole stage passes with the patch, and it was not proposed before."""
+    if await _excluded(hunt.request, found.candidates):
+        return False
+    try:
+        verdict = await confirmed(server, hunt.measured, found.candidates, hunt.killers)
     except ServerDied:
-        return found
+        async with _another_server(hunt) as other:
+            verdict = await confirmed(other, hunt.measured, found.candidates, hunt.killers)
+    return verdict == "pass"
 
 
 async def _excluded(request: SearchRequest, patch: tuple[Candidate, ...]) -> bool:

@@ -46,9 +46,9 @@ class Hunt:
         taken: list[Trial] = []
         while len(taken) < self.size:
             trial = self._waiting.popleft() if self._waiting else next(self._order, None)
-            if trial is None or trial.position > self.limit():
+            if trial is None:
                 break
-            if taken and not trial.warm:
+            if trial.position > self.limit() or (taken and not trial.warm):
                 self._waiting.append(trial)
                 break
             taken.append(trial)
@@ -68,6 +68,12 @@ class Hunt:
         """What was found up to the limit; beyond it, what was tried depends on timing."""
         limit = self.limit()
         return [one for one in self.plausible if one.position <= limit]
+
+    def dismiss(self, refuted: Iterable[Plausible]) -> None:
+        """Forget patches that did not hold; the walk goes on behind them."""
+        gone = {one.position for one in refuted}
+        self.plausible = [one for one in self.plausible if one.position not in gone]
+        self.decided |= dict.fromkeys(gone, False)
 
     def tried(self) -> int:
         """Trials decided without a gap, from the one at which this search began."""

@@ -141,10 +141,10 @@ async def tried(
     killers: Killers,
     warm: bool,
 ) -> Verdict:
-    """Whether the whole stage passes with the candidates' edits.
+    """Whether the failing tests pass with the candidates' edits, and those that they can turn red.
 
-    `warm`: exchange the edited functions in the warm process first; `unsupported` when that
-    cannot be.
+    `warm`: exchange the edited functions in the warm process; `unsupported` when that cannot be.
+    Otherwise the whole stage is run from the start.
     """
     failing = killers.first(measured.failing)
     if warm:
@@ -153,17 +153,27 @@ async def tried(
         if quick["verdict"] == "pass" and measured.others:
             others = killers.first(touched(candidates, measured))
             quick = await _ask(server, measured, candidates, hot, others) if others else quick
-        if quick["verdict"] != "pass":
-            _note(killers, quick)
-            return _verdict(quick)
-    elif failing:
+        _note(killers, quick)
+        return _verdict(quick)
+    if failing:
         files = sorted({measured.files.get(test, "") for test in failing})
         paths = files if all(files) else measured.settings["paths"]
         cold = await _ask(server, measured, candidates, None, failing, paths)
         if cold["verdict"] != "pass":
             _note(killers, cold)
             return _verdict(cold)
-    everything = None if measured.uncollected else [*failing, *killers.first(measured.others)]
+    return await confirmed(server, measured, candidates, killers)
+
+
+async def confirmed(
+    server: CandidateServer,
+    measured: Measurement,
+    candidates: Sequence[Candidate],
+    killers: Killers,
+) -> Verdict:
+    """Whether the whole stage passes with the edits on disk, in pytest run from the start."""
+    tests = [*killers.first(measured.failing), *killers.first(measured.others)]
+    everything = None if measured.uncollected else tests
     paths = measured.settings["paths"]
     whole = await _ask(server, measured, candidates, None, everything, paths)
     _note(killers, whole)
