@@ -22,7 +22,7 @@ async def put_bytes(
 ) -> ArtifactRef:
     """Store bytes and return their reference."""
     digest = hashlib.sha256(data).hexdigest()
-    store = _store(load_settings().artifacts_url)
+    store = open_store(load_settings().artifacts_url)
     if not await _exists(store, digest, len(data)):
         await obstore.put_async(store, _key(digest), data)
     return ArtifactRef(name=name, sha256=digest, bytes=len(data), media_type=media_type)
@@ -39,7 +39,7 @@ async def put_file(
             non_retryable=True,
         )
     digest, size = await asyncio.to_thread(_digest, path)
-    store = _store(load_settings().artifacts_url)
+    store = open_store(load_settings().artifacts_url)
     if not await _exists(store, digest, size):
         await obstore.put_async(store, _key(digest), path)
     return ArtifactRef(name=name or path.name, sha256=digest, bytes=size, media_type=media_type)
@@ -50,7 +50,7 @@ async def get_bytes(ref: ArtifactRef) -> bytes:
 
     Raises ApplicationError `ArtifactMissing` (retryable) or `ArtifactCorrupt` (not).
     """
-    store = _store(load_settings().artifacts_url)
+    store = open_store(load_settings().artifacts_url)
     try:
         data = bytes(await (await obstore.get_async(store, _key(ref.sha256))).bytes_async())
     except FileNotFoundError as error:
@@ -61,7 +61,7 @@ async def get_bytes(ref: ArtifactRef) -> bytes:
 
 async def get_file(ref: ArtifactRef, destination: Path) -> None:
     """Write an artifact to a file that appears only once it is complete and verified."""
-    store = _store(load_settings().artifacts_url)
+    store = open_store(load_settings().artifacts_url)
     hasher = hashlib.sha256()
     partial = destination.with_name(destination.name + ".partial")
     try:
@@ -95,7 +95,8 @@ def _key(digest: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _store(url: str) -> ObjectStore:
+def open_store(url: str) -> ObjectStore:
+    """The store at a URL."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return LocalStore(Path(unquote(parts.path)), mkdir=True)

@@ -9,6 +9,7 @@ from activities.git import git
 from activities.healing.guard import guard
 from activities.healing.guard_change import ChangedFile
 from activities.healing.guard_literals import expected_literals
+from activities.healing.normal_form import normal_form
 from activities.workspace import checked_out
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import GuardVerdict
@@ -36,7 +37,7 @@ async def guard_patch(request: GuardRequest) -> GuardVerdict:
         expectations=expected_literals(request.failures),
         open_paths=request.pipeline.heal.open_paths,
     )
-    return GuardVerdict(refusals=tuple(refusals))
+    return GuardVerdict(refusals=tuple(refusals), normal_form=normal_form(changes))
 
 
 async def changed_files(copy: Path, patch: bytes) -> list[ChangedFile]:

@@ -1,6 +1,9 @@
-"""List prices of OpenAI models, to put a cost on a reply's tokens."""
+"""What a million tokens cost: as the settings say, or by OpenAI's list prices."""
 
 import re
+
+from regreen.contracts.model import Price
+from regreen.settings import Settings
 
 # USD per million tokens, input and output, as OpenAI publishes them on its pricing page.
 _PRICES = {
@@ -23,10 +26,12 @@ _PRICES = {
 _SNAPSHOT = re.compile(r"-(?:latest|\d{4}-\d{2}-\d{2})$")
 
 
-def cost_usd(model: str, input_tokens: int, output_tokens: int) -> float:
-    """What a reply costs at list price, without discounts; 0 for a model that is not listed.
+def price_of(model: str, settings: Settings) -> Price | None:
+    """The model's price; None when neither the settings nor the list know it.
 
     A dated snapshot (`gpt-5-2025-08-07`) costs what its model costs.
     """
-    price_in, price_out = _PRICES.get(_SNAPSHOT.sub("", model), (0.0, 0.0))
-    return (input_tokens * price_in + output_tokens * price_out) / 1_000_000
+    if settings.openai_input_usd is not None and settings.openai_output_usd is not None:
+        return Price(input_usd=settings.openai_input_usd, output_usd=settings.openai_output_usd)
+    listed = _PRICES.get(_SNAPSHOT.sub("", model))
+    return None if listed is None else Price(input_usd=listed[0], output_usd=listed[1])

@@ -3,73 +3,89 @@
 The client never retries: Temporal does, and waits as long as the service says.
 """
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import openai
 from openai.types.responses import Response
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_bytes
-from activities.healing.redaction import redact
+from activities.artifact_store import get_bytes, put_bytes
+from activities.bounded_response import BoundedResponses
+from activities.healing.token_estimate import estimate_tokens
 from activities.heartbeat import heartbeating
-from activities.openai_prices import cost_usd
-from regreen.contracts.model import ModelCheck, ModelReply, ModelRequest
+from activities.openai_failures import (
+    refused,
+    response_failure,
+    status_failure,
+    transient,
+    unanswered,
+)
+from activities.openai_prices import price_of
+from activities.printable import one_line_of
+from regreen.contracts.model import ModelCheck, ModelReply, ModelRequest, ModelTerms
 from regreen.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from openai.types.responses import ResponseInputParam
 
 MOST_REPLY_BYTES = 100_000
-_LONGEST_WAIT = timedelta(hours=1)
-_LONGEST_DETAIL = 300
-_TRANSIENT = {408, 409, 425, 429}
-_REFUSED = {
-    400: "ModelRequestRejected",
-    401: "ModelKeyRejected",
-    403: "ModelAccessDenied",
-    404: "ModelNotFound",
-}
-_TRANSIENT_CODES = {"server_error", "rate_limit_exceeded"}
+MOST_BODY_BYTES = 1_000_000
+_MOST_PREVIOUS_BYTES = 20_000
 
 
 @activity.defn
-async def check_model(check: ModelCheck) -> str:
-    """The configured model's name. Raises ApplicationError `ModelNotConfigured`, not retryable."""
+async def check_model(check: ModelCheck) -> ModelTerms:
+    """The configured model and its price.
+
+    Raises ApplicationError `ModelNotConfigured`, not retryable.
+    """
     settings = load_settings()
     _configured_key(settings)
-    return settings.openai_model
+    model = settings.openai_model
+    return ModelTerms(model=model, price=price_of(model, settings))
 
 
 @activity.defn
 async def ask_model(request: ModelRequest) -> ModelReply:
-    """Ask the configured model and return what it says, with tokens and cost.
+    """Ask the configured model and store what it says; the result has its tokens and cost.
 
     Raises ApplicationError. Not retryable: `ModelNotConfigured`, `ModelKeyRejected`,
     `ModelAccessDenied`, `ModelNotFound`, `ModelRequestRejected`, `ModelQuotaExhausted`. Retryable:
-    `ModelRateLimited` and `ModelUnavailable`, after the time that the service asks for, and
-    `ModelReplyUnreadable`. No error shows the key.
+    `ModelRateLimited` and `ModelUnavailable`, after the time that the service asks for. No answer
+    in time (`ModelSilent`) and one that is no response (`ModelReplyUnreadable`) may have been
+    charged all the same, and are retryable twice. No error shows the key.
     """
     settings = load_settings()
     key = _configured_key(settings)
     prompt = (await get_bytes(request.prompt)).decode("utf-8", "replace")
+    given = [prompt]
+    if request.previous is not None:
+        reply = (await get_bytes(request.previous.reply))[:_MOST_PREVIOUS_BYTES]
+        given += [reply.decode("utf-8", "ignore"), request.previous.feedback]
+    bounded = BoundedResponses(MOST_BODY_BYTES)
+    seconds = settings.openai_timeout
     try:
-        response = await heartbeating(_ask(settings, key, request, prompt), settings.openai_model)
-        return _read(response, settings.openai_model)
+        # The client's own time-out starts anew with every byte that trickles in.
+        async with asyncio.timeout(seconds):
+            asking = _ask(settings, key, request, given, bounded)
+            response = await heartbeating(asking, settings.openai_model)
+        answer = _take_apart(response, request, given)
     except openai.APIStatusError as error:
-        failure = _status_failure(error, key)
-    except openai.APITimeoutError:
-        seconds = settings.openai_timeout
-        failure = _transient("ModelUnavailable", f"the model did not answer in {seconds:g} s")
+        failure = status_failure(error, key)
+    except (openai.APITimeoutError, TimeoutError):
+        failure = unanswered("ModelSilent", f"the model did not answer within {seconds:g} s")
     except openai.APIConnectionError:
-        failure = _transient("ModelUnavailable", "the model's address cannot be reached")
+        failure = transient("ModelUnavailable", "the model's address cannot be reached")
     except (openai.OpenAIError, ValueError, TypeError, AttributeError):
         reason = "the model's answer is not a Responses API object"
-        failure = _transient("ModelReplyUnreadable", reason)
+        failure = unanswered("ModelReplyUnreadable", reason)
+    else:
+        return await _stored(answer, settings, request)
+    if bounded.cut and failure.type == "ModelReplyUnreadable":
+        return await _stored(_cut_off(bounded.cut, request, given), settings, request)
     # Raised outside of the handlers: their errors hold the request with its key.
     raise failure
 
@@ -77,61 +93,115 @@ async def ask_model(request: ModelRequest) -> ModelReply:
 def _configured_key(settings: Settings) -> str:
     key = "" if settings.openai_api_key is None else settings.openai_api_key.get_secret_value()
     if not key.strip():
-        raise _refused("ModelNotConfigured", "OPENAI_API_KEY is not set")
+        raise refused("ModelNotConfigured", "OPENAI_API_KEY is not set")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise _refused("ModelNotConfigured", "OPENAI_API_KEY holds characters that no key has")
+        raise refused("ModelNotConfigured", "OPENAI_API_KEY holds characters that no key has")
     base_url = settings.openai_base_url
     if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise _refused("ModelNotConfigured", "OPENAI_BASE_URL is not an http or https address")
+        raise refused("ModelNotConfigured", "OPENAI_BASE_URL is not an http or https address")
+    if (settings.openai_input_usd is None) != (settings.openai_output_usd is None):
+        both = "REGREEN_OPENAI_INPUT_USD and REGREEN_OPENAI_OUTPUT_USD"
+        raise refused("ModelNotConfigured", f"{both} need each other")
     return key
 
 
-async def _ask(settings: Settings, key: str, request: ModelRequest, prompt: str) -> Response:
-    given: str | ResponseInputParam = prompt
-    if request.previous is not None:
-        given = [
-            {"role": "user", "content": prompt},
-            {"role": "assistant", "content": request.previous.reply},
-            {"role": "user", "content": request.previous.feedback},
+async def _ask(
+    settings: Settings,
+    key: str,
+    request: ModelRequest,
+    given: list[str],
+    bounded: BoundedResponses,
+) -> Response:
+    conversation: str | ResponseInputParam = given[0]
+    if len(given) > 1:
+        conversation = [
+            {"role": "user", "content": given[0]},
+            {"role": "assistant", "content": given[1]},
+            {"role": "user", "content": given[2]},
         ]
+    hooks: dict[str, list[Callable[..., Any]]] = {"response": [bounded]}
     async with openai.AsyncOpenAI(
         api_key=key,
         base_url=settings.openai_base_url,
         max_retries=0,
         timeout=settings.openai_timeout,
+        default_headers={"Accept-Encoding": "identity"},
+        http_client=openai.DefaultAsyncHttpxClient(event_hooks=hooks),
     ) as client:
         return await client.responses.create(
             model=settings.openai_model,
             instructions=request.instructions,
-            input=given,
+            input=conversation,
+            max_output_tokens=request.max_output_tokens,
             store=False,
         )
 
 
-def _read(response: Response, asked_model: str) -> ModelReply:
+@dataclass(frozen=True)
+class _Answer:
+    text: str
+    malformed: str
+    tokens: tuple[int, int]
+    estimated: bool
+    model: str = ""
+
+
+def _take_apart(response: Response, request: ModelRequest, given: list[str]) -> _Answer:
     # The client builds the object without checking it, and hands over plain text as it came.
     if not isinstance(response, Response) or not isinstance(response.output, list):
         raise TypeError("not a response")
     if response.error is not None:
-        raise _response_failure(response)
+        raise response_failure(response)
     text, malformed = _text(response), ""
-    if len(text.encode()) > MOST_REPLY_BYTES:
-        text = text.encode()[:MOST_REPLY_BYTES].decode("utf-8", "ignore")
+    if len(text.encode("utf-8", "replace")) > MOST_REPLY_BYTES:
         malformed = f"the reply is longer than {MOST_REPLY_BYTES:,} bytes; answer with less"
-    elif response.incomplete_details is not None:
-        malformed = f"the reply is incomplete: {response.incomplete_details.reason or 'cut off'}"
-    usage = response.usage
-    tokens_in = (usage.input_tokens or 0) if usage else 0
-    tokens_out = (usage.output_tokens or 0) if usage else 0
-    model = response.model or asked_model
+    elif response.incomplete_details is not None or response.status == "incomplete":
+        reason = response.incomplete_details and response.incomplete_details.reason
+        malformed = f"the reply is incomplete: {one_line_of(reason or 'cut off')}"
+    reported = _reported_tokens(response, given)
+    tokens = reported or (_estimated_input(request, given), estimate_tokens(text))
+    return _Answer(text, malformed, tokens, reported is None, one_line_of(response.model or ""))
+
+
+def _cut_off(why: str, request: ModelRequest, given: list[str]) -> _Answer:
+    malformed = f"the service's answer is {why}"
+    # The count stands at the answer's end, unread. More than this was not asked for.
+    tokens = _estimated_input(request, given), request.max_output_tokens
+    return _Answer("", malformed, tokens, True)
+
+
+async def _stored(answer: _Answer, settings: Settings, request: ModelRequest) -> ModelReply:
+    model = answer.model[:100] or settings.openai_model
+    price = price_of(model, settings) or price_of(settings.openai_model, settings)
+    # At most as much as is read of it.
+    kept = answer.text.encode("utf-8", "replace")[:MOST_REPLY_BYTES].decode("utf-8", "ignore")
     return ModelReply(
-        text=text,
+        reply=await put_bytes(request.name, kept.encode(), "text/plain"),
         model=model,
-        input_tokens=tokens_in,
-        output_tokens=tokens_out,
-        cost_usd=cost_usd(model, tokens_in, tokens_out),
-        malformed=malformed,
+        input_tokens=answer.tokens[0],
+        output_tokens=answer.tokens[1],
+        estimated=answer.estimated,
+        cost_usd=0.0 if price is None else price.of(*answer.tokens),
+        price_known=price is not None,
+        tries=activity.info().attempt,
+        malformed=answer.malformed,
     )
+
+
+def _reported_tokens(response: Response, given: list[str]) -> tuple[int, int] | None:
+    """Input and output tokens as the service counts them; None when that cannot be."""
+    usage = response.usage
+    counts = (getattr(usage, "input_tokens", None), getattr(usage, "output_tokens", None))
+    # No tokeniser makes more tokens than bytes; a service may add some of its own.
+    most = (10_000 + sum(len(text.encode("utf-8", "replace")) for text in given), 1_000_000)
+    for count, limit in zip(counts, most, strict=True):
+        if type(count) is not int or not 0 <= count <= limit:
+            return None
+    return counts  # type: ignore[return-value]
+
+
+def _estimated_input(request: ModelRequest, given: list[str]) -> int:
+    return sum(estimate_tokens(text) for text in (request.instructions, *given))
 
 
 def _text(response: Response) -> str:
@@ -143,70 +213,3 @@ def _text(response: Response) -> str:
         if content.type == "refusal"
     ]
     return response.output_text or "\n".join(refusals)
-
-
-def _response_failure(response: Response) -> ApplicationError:
-    code = response.error.code if response.error else ""
-    if code in _TRANSIENT_CODES:
-        return _transient("ModelUnavailable", f"the model failed: {code}")
-    return _refused("ModelRequestRejected", f"the model refused the request: {code}")
-
-
-def _status_failure(error: openai.APIStatusError, key: str) -> ApplicationError:
-    status = error.status_code
-    if status == 401:
-        return _refused(_REFUSED[status], "the model's service rejects OPENAI_API_KEY (401)")
-    detail = _detail(error, key)
-    if error.code == "insufficient_quota":
-        return _refused("ModelQuotaExhausted", f"the account's quota is used up ({status})")
-    if status in _TRANSIENT or status >= 500:
-        name = "ModelRateLimited" if status == 429 else "ModelUnavailable"
-        wait = retry_after(error.response.headers, datetime.now(UTC))
-        return _transient(name, f"the model's service answered {status}: {detail}", wait)
-    name = _REFUSED.get(status, "ModelRequestRejected")
-    return _refused(name, f"the model's service answered {status}: {detail}")
-
-
-def _detail(error: openai.APIStatusError, key: str) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    text = str(message or error.response.reason_phrase or "no reason given")
-    return redact(" ".join(text.replace(key, "[redacted]").split()))[:_LONGEST_DETAIL]
-
-
-def retry_after(headers: "Mapping[str, str]", now: datetime) -> timedelta | None:
-    """How long the service asks to wait, at most an hour; None when it does not say.
-
-    Reads `retry-after-ms`, then `retry-after` in seconds or as an HTTP date (RFC 9110, 10.2.3).
-    """
-    milliseconds = _positive(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return min(timedelta(milliseconds=milliseconds), _LONGEST_WAIT)
-    value = headers.get("retry-after", "")
-    seconds = _positive(value)
-    if seconds is None:
-        try:
-            date = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
-            return None
-        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-        seconds = (aware - now).total_seconds()
-    if seconds <= 0:
-        return None
-    return timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds()))
-
-
-def _positive(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 < number < 1e9 else None
-
-
-def _refused(name: str, reason: str) -> ApplicationError:
-    return ApplicationError(reason, type=name, non_retryable=True)
-
-
-def _transient(name: str, reason: str, wait: timedelta | None = None) -> ApplicationError:
-    return ApplicationError(reason, type=name, next_retry_delay=wait)

@@ -18,3 +18,8 @@ def printable(text: str) -> str:
     Lines may end in any way; those that come out end with a line feed.
     """
     return _SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(_STEERING)
+
+
+def one_line_of(text: str) -> str:
+    """The text as one printable line, with single spaces."""
+    return " ".join(printable(text).split())

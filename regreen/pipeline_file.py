@@ -181,10 +181,22 @@ class ReleaseSection(Section):
     tag_prefix: str = "v"
 
 
+class ModelSection(Section):
+    """What the model healer asks for in one round."""
+
+    context_tokens: int = Field(default=20_000, ge=1_000)
+    """How long a prompt may be, by an estimate that is rather too high."""
+    output_tokens: int = Field(default=16_000, ge=100)
+    """How long a reply may be, the model's own thinking included."""
+    candidates: int = Field(default=1, ge=1, le=8)
+    """Replies asked for at the same time."""
+
+
 class HealSection(Section):
     """Limits of the heal loop, for each test stage."""
 
     budget: HealBudget = Field(default_factory=HealBudget)
+    model: ModelSection = Field(default_factory=ModelSection)
     search_seconds: Duration = 120.0
     """How long one round of the search healer may look."""
     seed: int = 0

@@ -6,8 +6,10 @@ Well-known variables keep their names: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPE
 import os
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from regreen.errors import UsageError
 
 
 def _default_state() -> Path:
@@ -35,8 +37,12 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("OPENAI_BASE_URL")
     )
     openai_model: str = Field(default="gpt-5", validation_alias=AliasChoices("OPENAI_MODEL"))
-    openai_timeout: float = 180.0
-    """Seconds to wait for one reply of the model."""
+    openai_timeout: float = Field(default=180.0, gt=0)
+    """Seconds to wait for one whole reply of the model."""
+    openai_input_usd: float | None = Field(default=None, ge=0)
+    """What a million input tokens cost, in place of the list price; with the next one."""
+    openai_output_usd: float | None = Field(default=None, ge=0)
+    """What a million output tokens cost."""
 
     @property
     def artifacts_url(self) -> str:
@@ -55,5 +61,14 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment of this process."""
-    return Settings()
+    """Read the settings from the environment of this process.
+
+    Raises UsageError with one line that names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"REGREEN_{name.upper()}"
+        raise UsageError(f"{variable}: {first['msg']}") from error

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regreen.roles import Role
-from workflows import heal_attempt, pipeline, release, test_stage
+from workflows import heal_attempt, patch_memory, pipeline, release, test_stage
 from workflows.stage_table import STAGES
 
 WORKFLOWS: list[type] = [*pipeline.WORKFLOWS, *test_stage.WORKFLOWS, release.ReleaseWorkflow]
@@ -12,7 +12,8 @@ WORKFLOWS: list[type] = [*pipeline.WORKFLOWS, *test_stage.WORKFLOWS, release.Rel
 
 def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
-    tables = [module.ACTIVITIES for module in (pipeline, test_stage, heal_attempt, release)]
+    modules = (pipeline, test_stage, heal_attempt, patch_memory, release)
+    tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]
     found = [activity for table in tables for activity in table.get(role, [])]
     return list(dict.fromkeys(found))

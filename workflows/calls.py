@@ -52,10 +52,12 @@ async def call(
     *,
     summary: str,
     timeout: float = 600.0,
+    within: float | None = None,
 ) -> Result:
     """Run an activity on a role's queue and return its result.
 
-    `summary` names tool and subject for the timeline. `timeout` is in seconds, for one attempt.
+    `summary` names tool and subject for the timeline. `timeout` is in seconds, for one attempt;
+    `within` for all of them with the waiting between them.
     Subprocesses are ended before a cancellation is passed on.
     """
     return await workflow.execute_activity(
@@ -63,6 +65,7 @@ async def call(
         argument,
         task_queue=task_queue(role),
         start_to_close_timeout=timedelta(seconds=timeout),
+        schedule_to_close_timeout=None if within is None else timedelta(seconds=within),
         heartbeat_timeout=_HEARTBEAT,
         retry_policy=_RETRY,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

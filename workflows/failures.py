@@ -10,3 +10,11 @@ def one_line(error: BaseException) -> str:
         cause = cause.cause
     text = cause.message if isinstance(cause, ApplicationError) else str(cause)
     return (text.strip().splitlines() or [type(cause).__name__])[0]
+
+
+def last_message(error: BaseException) -> str:
+    """The first line of what the code itself said last; empty when it never came to that."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ApplicationError):
+        cause = cause.__cause__
+    return "" if cause is None else (cause.message.strip().splitlines() or [""])[0]

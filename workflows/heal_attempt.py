@@ -2,114 +2,118 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.heal_guard import GuardRequest, guard_patch
-    from activities.healing.verification import VerificationRequest, verify_patch
-    from activities.model_prompt import (
-        PromptRequest,
-        ReplyRequest,
-        read_model_reply,
-        write_model_prompt,
-    )
-    from activities.openai_responses import ask_model, check_model
     from activities.search_healer import SearchProposalRequest, propose_search_patch
-    from regreen.contracts.artifacts import ArtifactRef
-    from regreen.contracts.healing import Attempt, AttemptVerdict, HealerName
-    from regreen.contracts.model import ModelCheck, ModelExchange, ModelRequest
-    from regreen.contracts.test_stage import TestStageRequest
-    from regreen.contracts.testing import TestReport, Triage
+    from regreen.contracts.healing import Attempt, FailedPatch, HealerName
+    from regreen.contracts.testing import TestReport
     from regreen.roles import Role
+    from workflows import candidate_choice, model_round
     from workflows.calls import call
+    from workflows.candidate_choice import best_of, choose, told
     from workflows.failures import one_line
+    from workflows.heal_round import Candidate, Exhausted, HealRound
+    from workflows.model_round import ModelRound, ask_for_patches
 
 
 @dataclass(frozen=True)
-class HealRound:
-    """What every attempt of a stage starts from."""
+class Attempted:
+    """An attempt, and what it leaves to those after it."""
 
-    request: TestStageRequest
-    report: TestReport
-    triage: Triage
-    earlier: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True)
-class Exhausted:
-    """A healer that cannot take part; it costs no attempt."""
-
-    reason: str
-
-
-@dataclass
-class _Proposed:
-    patch: ArtifactRef | None
-    explanation: str
-    verdict: AttemptVerdict = "no_patch"
-    reason: str = ""
-    tokens: int = 0
-    cost_usd: float = 0.0
-    candidates: int = 0
+    attempt: Attempt
+    suite: TestReport | None = None
+    """The healed suite's report; None when it is not healed."""
+    failed: tuple[FailedPatch, ...] = ()
+    """Patches that are not to be proposed again."""
 
 
 async def try_to_heal(
     healer: HealerName, number: int, heal_round: HealRound
-) -> tuple[Attempt, TestReport | None] | Exhausted:
-    """Make one attempt. The report is that of the healed suite, or None when it is not healed."""
+) -> Attempted | Exhausted:
+    """Make one attempt."""
     section = heal_round.request.pipeline.tests(heal_round.request.stage)
     if healer == "search" and section is not None and not section.runs_pytest:
         return Exhausted("search heals pytest stages only")
     started = workflow.time()
     attempt = Attempt(number=number, healer=healer, verdict="error", reason="")
+    candidates: list[Candidate] = []
+    asked = ModelRound()
     suite = None
     try:
-        propose = _search if healer == "search" else _ask
-        proposed = await propose(number, heal_round)
-        attempt = attempt.model_copy(update=dataclasses.asdict(proposed))
-        if attempt.patch is not None:
-            attempt, suite = await _judge(attempt, attempt.patch, heal_round)
+        if healer == "search":
+            candidates = [await _search(number, heal_round)]
+        else:
+            answered = await ask_for_patches(number, heal_round)
+            if isinstance(answered, Exhausted):
+                return answered
+            asked, candidates = answered, answered.candidates
+        suite = await choose(candidates, number, heal_round)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        cause = error.cause
-        if isinstance(cause, ApplicationError) and cause.type == "ModelNotConfigured":
-            return Exhausted(cause.message)
-        attempt = attempt.model_copy(update={"verdict": "error", "reason": one_line(error)})
-    seconds = round(workflow.time() - started, 3)
-    return attempt.model_copy(update={"seconds": seconds}), suite
+        attempt = attempt.model_copy(update={"reason": one_line(error)})
+    else:
+        best = dataclasses.asdict(best_of(candidates)) | {"reason": told(candidates)}
+        best.pop("votes")
+        attempt = attempt.model_copy(update=best)
+    attempt = attempt.model_copy(
+        update={
+            "reason": attempt.reason + asked.remarks,
+            "tokens": sum(each.input_tokens + each.output_tokens for each in asked.replies),
+            "cost_usd": sum(each.cost_usd for each in asked.replies),
+            "seconds": round(workflow.time() - started, 3),
+        }
+    )
+    if asked.exhausted and all(each.patch is None for each in candidates):
+        return Exhausted(asked.exhausted, attempt)
+    return Attempted(attempt, suite, _failed(candidates, attempt, heal_round))
 
 
-def _stage_fields(request: TestStageRequest) -> dict[str, Any]:
-    return {
-        "stage": request.stage,
-        "workspace": request.workspace,
-        "pipeline": request.pipeline,
-    }
+def _failed(
+    candidates: list[Candidate], attempt: Attempt, heal_round: HealRound
+) -> tuple[FailedPatch, ...]:
+    known = {each.patch.sha256 for each in heal_round.failed}
+    return tuple(
+        FailedPatch(
+            healer=attempt.healer,
+            verdict=each.verdict,
+            reason=each.reason,
+            patch=each.patch,
+            normal_form=each.normal_form,
+            workspace=heal_round.request.workspace.fingerprint,
+            origin=f"attempt {attempt.number}",
+        )
+        for each in candidates
+        if each.patch is not None
+        and each.verdict in ("tests_red", "refused")
+        and each.patch.sha256 not in known
+    )
 
 
-async def _search(number: int, heal_round: HealRound) -> _Proposed:
+async def _search(number: int, heal_round: HealRound) -> Candidate:
     request = heal_round.request
-    refused = tuple(each.patch for each in heal_round.earlier if each.patch is not None)
+    tried = [each.patch for each in heal_round.earlier if each.patch is not None]
+    workspace = request.workspace.fingerprint
+    tried += [each.patch for each in heal_round.failed if each.binds(workspace)]
     proposal = await call(
         "runner",
         propose_search_patch,
         SearchProposalRequest(
-            **_stage_fields(request),
+            **heal_round.stage_fields,
             report=heal_round.report,
             failing=heal_round.triage.failing,
             quarantined=heal_round.triage.flaky,
-            refused=refused,
+            refused=tuple({each.sha256: each for each in tried}.values()),
             name=f"{request.stage}-attempt-{number}.patch",
         ),
         summary=f"search {request.stage}: attempt {number}, "
         f"{len(heal_round.triage.failing)} failing",
         timeout=4 * request.pipeline.heal.search_seconds + 900,
     )
-    return _Proposed(
+    return Candidate(
         proposal.patch,
         proposal.explanation,
         reason=proposal.explanation,
@@ -117,92 +121,11 @@ async def _search(number: int, heal_round: HealRound) -> _Proposed:
     )
 
 
-async def _ask(number: int, heal_round: HealRound) -> _Proposed:
-    request = heal_round.request
-    base = _stage_fields(request)
-    if all(attempt.healer != "openai" for attempt in heal_round.earlier):
-        check = ModelCheck(stage=request.stage)
-        await call("healer", check_model, check, summary="openai: configured?", timeout=30)
-    prompt = await call(
-        "runner",
-        write_model_prompt,
-        PromptRequest(
-            **base,
-            report=heal_round.report,
-            failing=heal_round.triage.failing,
-            earlier=heal_round.earlier,
-        ),
-        summary=f"prompt {request.stage}: attempt {number}",
-    )
-    tokens, cost, previous = 0, 0.0, None
-    for free_retry in (True, False):
-        reply = await call(
-            "healer",
-            ask_model,
-            ModelRequest(instructions=prompt.instructions, prompt=prompt.prompt, previous=previous),
-            summary=f"openai {request.stage}: attempt {number}"
-            + ("" if free_retry else ", format retry"),
-        )
-        tokens += reply.input_tokens + reply.output_tokens
-        cost += reply.cost_usd
-        edits = await call(
-            "runner",
-            read_model_reply,
-            ReplyRequest(
-                **base,
-                text=reply.text,
-                malformed=reply.malformed,
-                name=f"{request.stage}-attempt-{number}.patch",
-            ),
-            summary=f"edits {request.stage}: attempt {number}",
-        )
-        if edits.patch is not None or not free_retry:
-            break
-        previous = ModelExchange(reply=reply.text, feedback=edits.feedback)
-    if edits.patch is None:
-        return _Proposed(None, edits.explanation, "malformed", edits.malformed, tokens, cost)
-    return _Proposed(edits.patch, edits.explanation, tokens=tokens, cost_usd=cost)
-
-
-async def _judge(
-    attempt: Attempt, patch: ArtifactRef, heal_round: HealRound
-) -> tuple[Attempt, TestReport | None]:
-    request = heal_round.request
-    base = _stage_fields(request) | {"patch": patch}
-    judged = await call(
-        "runner",
-        guard_patch,
-        GuardRequest(**base, failures=heal_round.report.failures),
-        summary=f"guard {request.stage}: attempt {attempt.number}",
-    )
-    if judged.refusals:
-        reason = "; ".join(str(refusal) for refusal in judged.refusals[:3])
-        return attempt.model_copy(update={"verdict": "refused", "reason": reason}), None
-    verified = await call(
-        "runner",
-        verify_patch,
-        VerificationRequest(
-            **base,
-            failing=heal_round.triage.failing,
-            quarantined=heal_round.triage.flaky,
-            original=heal_round.report,
-            earlier_stages=request.earlier_stages,
-        ),
-        summary=f"verify {request.stage}: attempt {attempt.number}",
-        timeout=7200,
-    )
-    verdict = "healed" if verified.verified else "tests_red"
-    changed = {"verdict": verdict, "reason": verified.reason, "patch": verified.patch}
-    return attempt.model_copy(update=changed), verified.report if verified.verified else None
-
-
 ACTIVITIES: dict[Role, list[object]] = {
     "runner": [
         propose_search_patch,
-        write_model_prompt,
-        read_model_reply,
-        guard_patch,
-        verify_patch,
+        *model_round.ACTIVITIES["runner"],
+        *candidate_choice.ACTIVITIES["runner"],
     ],
-    "healer": [check_model, ask_model],
+    "healer": model_round.ACTIVITIES["healer"],
 }

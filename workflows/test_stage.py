@@ -7,14 +7,17 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.test_stage import TriageRequest, run_tests, triage_failures
-    from regreen.contracts.healing import Attempt, Heal, HealerName
+    from regreen.contracts.healing import Attempt, FailedPatch, Heal, HealerName
     from regreen.contracts.run import StageRequest
     from regreen.contracts.test_stage import TestStageRequest, TestStageResult
     from regreen.contracts.testing import TestReport, Triage
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.failures import one_line
-    from workflows.heal_attempt import Exhausted, HealRound, try_to_heal
+    from workflows.heal_attempt import try_to_heal
+    from workflows.heal_round import Exhausted, HealRound
+    from workflows.model_budget import what_is_left
+    from workflows.patch_memory import recall, remember
 
 _INFRASTRUCTURE_RETRIES = 2
 _INFRASTRUCTURE_PAUSE = timedelta(seconds=5)
@@ -30,6 +33,7 @@ class TestStageWorkflow:
     def __init__(self, request: TestStageRequest) -> None:
         self._request = request
         self._attempts: list[Attempt] = []
+        self._failed: list[FailedPatch] = []
         self._now = "running the tests"
 
     @workflow.query(description="The attempts so far, and how the stage ended once it has.")
@@ -101,29 +105,43 @@ class TestStageWorkflow:
 
     async def _heal(self, report: TestReport, triage: Triage) -> TestStageResult:
         budget = self._request.pipeline.heal.budget
-        started = workflow.time()
+        deadline = workflow.time() + budget.seconds
+        repository = self._request.workspace.source.repository
         healers = list(self._request.pipeline.healers)
         unavailable: list[str] = []
         first = (report.failures[0].message.splitlines() or [""])[0][:160]
         red = f"{report.failed} of {report.total} failing, first {triage.failing[0]}: {first}"
+        if healers and budget.attempts:
+            self._failed = await recall(repository, triage.signature)
         while healers and len(self._attempts) < budget.attempts:
-            spent = self._spent(healers[0], started)
+            spent = self._spent(healers[0], deadline)
             if spent:
                 unavailable.append(f"{healers[0]}: {spent}")
                 healers.pop(0)
                 continue
             number = len(self._attempts) + 1
             self._tell(f"heal attempt {number} of {budget.attempts} ({healers[0]})")
-            heal_round = HealRound(self._request, report, triage, tuple(self._attempts))
+            heal_round = HealRound(
+                self._request,
+                report,
+                triage,
+                earlier=tuple(self._attempts),
+                failed=tuple(self._failed),
+                deadline=deadline,
+            )
             outcome = await try_to_heal(healers[0], number, heal_round)
             if isinstance(outcome, Exhausted):
                 unavailable.append(f"{healers[0]}: {outcome.reason}")
                 healers.pop(0)
+                if outcome.attempt is not None:
+                    self._attempts.append(outcome.attempt)
                 continue
-            attempt, patched = outcome
+            attempt = outcome.attempt
             self._attempts.append(attempt)
-            if patched is not None:
-                return self._healed(attempt, patched, report, triage)
+            self._failed += outcome.failed
+            await remember(repository, triage.signature, outcome.failed)
+            if outcome.suite is not None:
+                return self._healed(attempt, outcome.suite, report, triage)
             if attempt.verdict == "no_patch":
                 unavailable.append(f"{healers[0]}: {attempt.reason.rstrip('.')}")
                 healers.pop(0)
@@ -143,6 +161,7 @@ class TestStageWorkflow:
             patch=attempt.patch,
             failing=triage.failing,
             signature=triage.signature,
+            normal_form=attempt.normal_form,
             attempts=len(self._attempts),
             tokens=sum(each.tokens for each in self._attempts),
             cost_usd=sum(each.cost_usd for each in self._attempts),
@@ -150,15 +169,16 @@ class TestStageWorkflow:
         summary = f"{report.failed} of {report.total} were failing; {attempt.explanation}"
         return self._end("healed", summary, patched, heal=heal, flaky=triage.flaky)
 
-    def _spent(self, healer: HealerName, started: float) -> str:
+    def _spent(self, healer: HealerName, deadline: float) -> str:
         budget = self._request.pipeline.heal.budget
-        if workflow.time() - started >= budget.seconds:
+        if workflow.time() >= deadline:
             return f"budget of {budget.seconds:g} seconds used"
         if healer == "search":
             return ""
-        if sum(each.tokens for each in self._attempts) >= budget.tokens:
+        left = what_is_left(budget, self._attempts)
+        if left.tokens <= 0:
             return f"budget of {budget.tokens} tokens used"
-        if sum(each.cost_usd for each in self._attempts) >= budget.cost_usd:
+        if left.cost_usd <= 0:
             return f"budget of {budget.cost_usd} USD used"
         return ""
 

@@ -13,7 +13,7 @@ _WHOLE = re.compile(
     r"|\b[sr]k[-_][A-Za-z0-9_-]{16,}"
     r"|\bAIza[0-9A-Za-z_-]{30,}"
     r"|\bpypi-[A-Za-z0-9_-]{16,}|\bnpm_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{30,}"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    r"|\beyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     re.DOTALL,
 )
 _NAME = (
@@ -21,16 +21,18 @@ _NAME = (
     r"|passw(?:or)?d|passphrase)"
 )
 # Each keeps what stands before the secret. An unquoted value counts only in the way that
-# environment files write it: elsewhere it is a name in a program.
+# environment files write it: elsewhere it is a name in a program. What stands before has limits, so
+# that no text takes long.
 _AFTER = (
     re.compile(r"(\b(?:Bearer|Basic|Token)\s+)[A-Za-z0-9+/_.=~-]{12,}", re.IGNORECASE),
-    re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE),
+    re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,200}:)[^\s/@]+(?=@)", re.IGNORECASE),
     re.compile(
-        rf"(\b\w*{_NAME}\w*[\"']?\s*[:=]\s*[\"'])[^\"'\s]{{8,}}(?=[\"'])",
+        rf"(\b\w{{0,60}}{_NAME}\w{{0,60}}[\"']?\s*[:=]\s*[\"'])[^\"'\s]{{8,}}(?=[\"'])",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"(^[+\- ]?(?:export\s+)?[A-Z0-9_]*{_NAME.upper()}[A-Z0-9_]*=)[^\s\"']+", re.MULTILINE
+        rf"(^[+\- ]?(?:export\s+)?[A-Z0-9_]{{0,60}}{_NAME.upper()}[A-Z0-9_]{{0,60}}=)[^\s\"']+",
+        re.MULTILINE,
     ),
 )
 

@@ -23,6 +23,9 @@ _LABEL = re.compile(
 )
 
 
+_MOST_LINES = 2_000
+
+
 class MalformedReply(Exception):
     """A reply that cannot be used as edits. The message is one line that tells the model why."""
 
@@ -124,6 +127,9 @@ def _path_in(line: str) -> str:
     path = path.removeprefix("./")
     if path.startswith("/") or re.match(r"\w:", path) or ".." in path.split("/"):
         raise MalformedReply(f"the path `{path[:80]}` leaves the repository")
+    # Before the guard sees an edit it is written, and git reads commands from its own folder.
+    if any(part.lower().rstrip(" .") == ".git" for part in path.split("/")):
+        raise MalformedReply(f"the path `{path[:80]}` lies in git's own folder")
     return path
 
 
@@ -148,6 +154,8 @@ def _read_block(lines: list[str], position: int, path: str) -> tuple[Block, int]
             return Block(path, tuple(parts[0]), tuple(parts[1])), number + 1
         else:
             parts[part].append(line)
+        if len(parts[0]) + len(parts[1]) > _MOST_LINES:
+            raise MalformedReply(f"{path}: a block has more than {_MOST_LINES:,} lines")
     raise MalformedReply(f"{path}: the last block does not end with `>>>>>>> REPLACE`")
 
 
@@ -238,7 +246,7 @@ def _matches(
 
 
 def _exact(search: Sequence[str], window: Sequence[str]) -> bool:
-    return list(search) == list(window)
+    return all(a == b for a, b in zip(search, window, strict=True))
 
 
 def _without_trailing_blanks(search: Sequence[str], window: Sequence[str]) -> bool:

@@ -61,6 +61,29 @@ class GuardVerdict(Contract):
     """What the guard says of a patch; no refusals means that it may be run."""
 
     refusals: tuple[Refusal, ...] = ()
+    normal_form: str = ""
+    """A digest that patches share which change the program in the same way."""
+
+
+class FailedPatch(Contract):
+    """A patch that is not to be proposed again, and why."""
+
+    healer: HealerName
+    verdict: Literal["tests_red", "refused", "rejected"]
+    """`rejected`: by a person."""
+    reason: str
+    patch: ArtifactRef
+    normal_form: str = ""
+    workspace: str = ""
+    """Fingerprint of the workspace that it was proposed for."""
+    origin: str = "an earlier run"
+
+    def binds(self, workspace: str) -> bool:
+        """Whether it must not be tried on the workspace with this fingerprint.
+
+        On another one what was wrong may be right: only a person's word holds there.
+        """
+        return self.verdict == "rejected" or self.workspace == workspace
 
 
 class Heal(Contract):
@@ -74,6 +97,8 @@ class Heal(Contract):
     """The tests that were red before and are green after."""
     signature: str = ""
     """`failure_signature` of those tests: one pull request each."""
+    normal_form: str = ""
+    """That of the patch as it was proposed, before verification made it smaller."""
     attempts: int
     tokens: int
     cost_usd: float
@@ -88,6 +113,8 @@ class Attempt(Contract):
     reason: str
     explanation: str = ""
     patch: ArtifactRef | None = None
+    normal_form: str = ""
+    """The guard's `normal_form` of the patch."""
     candidates: int = 0
     """How many candidate patches the search healer ran, those before a crash included."""
     tokens: int = 0

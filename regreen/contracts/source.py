@@ -1,5 +1,7 @@
 """What is built: a commit, and the tree that results from it and the patches of heals."""
 
+import hashlib
+
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 
@@ -29,3 +31,9 @@ class Workspace(Contract):
     def with_patch(self, patch: ArtifactRef) -> "Workspace":
         """The workspace that results when one more patch is applied."""
         return self.model_copy(update={"patches": (*self.patches, patch)})
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that workspaces with the same tree share."""
+        digests = [self.source.tree, *(patch.sha256 for patch in self.patches)]
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]

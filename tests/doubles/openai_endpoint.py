@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,8 +20,14 @@ class Step:
     """Sent as it is in place of a body made from `text`."""
     usage: tuple[int, int] | None = (1200, 80)
     """Input and output tokens; None leaves them out."""
+    incomplete: str = ""
+    """Why the answer ends early; empty when it does not."""
     hangs: bool = False
     """Never answer; wait until the client goes away."""
+    trickles: bool = False
+    """Answer a byte at a time, slowly, until the client goes away."""
+    endless: bool = False
+    """Go on sending `text` until the client goes away."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,17 @@ class Endpoint:
 
 
 def response_body(
-    text: str, model: str, usage: tuple[int, int] | None = (1200, 80)
+    text: str, model: str, usage: tuple[int, int] | None = (1200, 80), *, incomplete: str = ""
 ) -> dict[str, Any]:
-    """A finished Response object, as OpenAI's API reference describes it."""
+    """A Response object that has ended, as OpenAI's API reference describes it."""
+    status = "incomplete" if incomplete else "completed"
     body: dict[str, Any] = {
         "id": "resp_0001",
         "object": "response",
         "created_at": 1_760_000_000,
-        "status": "completed",
+        "status": status,
         "error": None,
-        "incomplete_details": None,
+        "incomplete_details": {"reason": incomplete} if incomplete else None,
         "instructions": None,
         "metadata": {},
         "model": model,
@@ -64,7 +71,7 @@ def response_body(
                 "id": "msg_0001",
                 "type": "message",
                 "role": "assistant",
-                "status": "completed",
+                "status": status,
                 "content": [{"type": "output_text", "text": text, "annotations": []}],
             }
         ],
@@ -93,8 +100,11 @@ def error_body(message: str, code: str | None = None) -> bytes:
 
 
 @contextmanager
-def openai_endpoint(steps: Sequence[Step]) -> Iterator[Endpoint]:
-    """Serve `POST /v1/responses` on a free loopback port until the block ends."""
+def openai_endpoint(steps: Sequence[Step] | Callable[[Asked], Step]) -> Iterator[Endpoint]:
+    """Serve `POST /v1/responses` on a free loopback port until the block ends.
+
+    The answers are a sequence, or a function of what was asked.
+    """
     stopping = threading.Event()
     lock = threading.Lock()
 
@@ -105,9 +115,13 @@ def openai_endpoint(steps: Sequence[Step]) -> Iterator[Endpoint]:
             names = {name.lower(): value for name, value in self.headers.items()}
             length = int(names.get("content-length", "0"))
             body = json.loads(self.rfile.read(length))
+            asked = Asked(self.path, names, body)
             with lock:
-                endpoint.asked.append(Asked(self.path, names, body))
-                step = steps[min(len(endpoint.asked), len(steps)) - 1]
+                endpoint.asked.append(asked)
+                if callable(steps):
+                    step = steps(asked)
+                else:
+                    step = steps[min(len(endpoint.asked), len(steps)) - 1]
             endpoint.arrived.set()
             if step.hangs:
                 self._wait_for_the_client_to_leave()
@@ -119,14 +133,38 @@ def openai_endpoint(steps: Sequence[Step]) -> Iterator[Endpoint]:
         def _answer(self, step: Step, model: str) -> None:
             content = step.body
             if content is None:
-                content = json.dumps(response_body(step.text, model, step.usage)).encode()
+                answer = response_body(step.text, model, step.usage, incomplete=step.incomplete)
+                content = json.dumps(answer).encode()
             self.send_response(step.status)
             headers = {"content-type": "application/json", **step.headers}
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(content)))
+            if not step.endless:
+                self.send_header("content-length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            try:
+                if step.endless:
+                    self._send_without_end(step)
+                elif step.trickles:
+                    self._send_slowly(content)
+                else:
+                    self.wfile.write(content)
+            except OSError:
+                endpoint.abandoned.set()
+
+        def _send_without_end(self, step: Step) -> None:
+            data = step.text.encode() * 10_000
+            if step.headers.get("transfer-encoding") == "chunked":
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            self.close_connection = True
+            while not stopping.is_set():
+                self.wfile.write(data)
+
+        def _send_slowly(self, content: bytes) -> None:
+            for place in range(len(content)):
+                if stopping.wait(0.05):
+                    return
+                self.wfile.write(content[place : place + 1])
 
         def _wait_for_the_client_to_leave(self) -> None:
             self.connection.settimeout(0.05)

@@ -42,7 +42,7 @@ def test_heavy():
     print(surroundings())
     assert shipping(5) == 10
 """
-PIPELINE = "healers: [openai]\n"
+PIPELINE = "healers: [openai]\nheal: {budget: {attempts: 4}}\n"
 
 
 def _edit(path: str, old: str, new: str, explanation: str) -> Step:
@@ -77,6 +77,7 @@ class Scripted:
         self.key = key
         self.program = program
         self.endpoint = endpoint
+        self.asked = tuple(endpoint.asked)
         self.ended = ended
         self.untouched = untouched
 
@@ -120,12 +121,12 @@ def test_the_refusal_names_rule_and_file(scripted: Scripted) -> None:
 
 
 def test_a_malformed_answer_costs_only_its_free_retry(scripted: Scripted) -> None:
-    assert len(scripted.endpoint.asked) == 4
+    assert len(scripted.asked) == 4
     assert [each["tokens"] for each in scripted.attempts] == [1100, 1100, 2200]
 
 
 def test_the_model_is_told_what_became_of_its_earlier_patches(scripted: Scripted) -> None:
-    third = str(scripted.endpoint.asked[2].body)
+    third = str(scripted.asked[2].body)
 
     assert "5 + 2 * weight" in third
     assert scripted.attempts[1]["reason"] in third
@@ -138,7 +139,7 @@ def test_the_kept_patch_is_the_right_one(scripted: Scripted) -> None:
 
 
 def test_the_key_is_sent_to_the_endpoint_and_is_nowhere_else(scripted: Scripted) -> None:
-    for asked in scripted.endpoint.asked:
+    for asked in scripted.asked:
         assert asked.headers["authorization"] == f"Bearer {scripted.key}"
         assert scripted.key not in str(asked.body)
     # In parts, since a database may break a text at the end of a page.
@@ -155,3 +156,18 @@ def test_the_key_is_sent_to_the_endpoint_and_is_nowhere_else(scripted: Scripted)
     assert dumps > 0
     names = {path.name for path in scripted.program.state.iterdir()}
     assert {"temporal.db", "server.log", "regreen.log"} <= names
+
+
+def test_what_a_person_rejected_is_told_to_the_model_and_not_run_again(scripted: Scripted) -> None:
+    run = scripted.ended.document["run_id"]
+    comment = ("--comment", "charge the first two kilograms, too")
+    rejected = scripted.program.run("reject", run, *comment, "--json")
+    assert rejected.code == 4, rejected.errors
+    again = scripted.program.run("retry", run, "--json")
+    assert again.code == 1, again.errors
+    asked = scripted.endpoint.asked[len(scripted.asked) :]
+    assert "An earlier run (openai): rejected." in str(asked[0].body["input"])
+    assert comment[1] in str(asked[0].body["input"])
+    attempts = stage(again.document, "unit")["attempts"]
+    assert [each["verdict"] for each in attempts] == ["refused"] * 4
+    assert attempts[0]["reason"].startswith("proposed before, in an earlier run: rejected,")

@@ -4,12 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from regreen.errors import UsageError
 from regreen.settings import load_settings
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("REGREEN_STATE", "REGREEN_ARTIFACTS", "REGREEN_OPENAI_TIMEOUT", "XDG_STATE_HOME"):
+    for name in (
+        "REGREEN_STATE",
+        "REGREEN_ARTIFACTS",
+        "REGREEN_OPENAI_TIMEOUT",
+        "REGREEN_OPENAI_INPUT_USD",
+        "XDG_STATE_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"):
         monkeypatch.delenv(name, raising=False)
@@ -70,3 +77,19 @@ def test_a_key_does_not_show_when_settings_are_printed(monkeypatch: pytest.Monke
     settings = load_settings()
 
     assert "key-value" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("REGREEN_OPENAI_TIMEOUT", "soon"),
+        ("REGREEN_OPENAI_TIMEOUT", "0"),
+        ("REGREEN_OPENAI_INPUT_USD", "-1"),
+    ],
+)
+def test_a_value_that_cannot_be_is_one_line_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=rf"^{variable}: Input should be [^\n]+$"):
+        load_settings()

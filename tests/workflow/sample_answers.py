@@ -3,10 +3,11 @@
 import hashlib
 from typing import Any
 
-from activities.model_prompt import Prompt, ReadReply
+from activities.model_prompt import Prompt, Prompts, ReadReply
+from activities.patch_memory import FailedPatches
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
-from regreen.contracts.model import ModelReply
+from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.release import (
     FolderReceipt,
     ReleaseFile,
@@ -31,6 +32,8 @@ from regreen.pipeline_file import (
 COMMIT = "c" * 40
 RED = "tests/test_prices.py::test_discount"
 OTHER_RED = "tests/test_prices.py::test_total"
+SIGNATURE = "0123456789abcdef"
+"""Of the failures that happen each time."""
 
 
 def ref(name: str) -> ArtifactRef:
@@ -118,7 +121,13 @@ def red(*node_ids: str) -> TestReport:
 
 def reproducible(*failing: str, flaky: tuple[str, ...] = ()) -> Triage:
     """Triage of failures that happen each time."""
-    return Triage(kind="reproducible", reason="fails each time", failing=failing, flaky=flaky)
+    return Triage(
+        kind="reproducible",
+        reason="fails each time",
+        failing=failing,
+        flaky=flaky,
+        signature=SIGNATURE,
+    )
 
 
 def proposal(name: str | None) -> Proposal:
@@ -144,11 +153,22 @@ def still_red(name: str) -> Verification:
     return Verification(verified=False, reason=f"{RED} still fails", patch=ref(name))
 
 
-def reply(text: str, *, tokens: int = 100, cost_usd: float = 0.5) -> ModelReply:
+def reply(text: str, *, tokens: int = 1000, cost_usd: float = 0.5, **more: Any) -> ModelReply:
     """An answer of the model."""
     return ModelReply(
-        text=text, model="sample", input_tokens=tokens - 10, output_tokens=10, cost_usd=cost_usd
+        reply=ref(text),
+        model="sample",
+        input_tokens=tokens - 10,
+        output_tokens=10,
+        cost_usd=cost_usd,
+        **more,
     )
+
+
+def prompts(count: int = 1, *, tokens: int = 500) -> Prompts:
+    """Prompts for so many candidates."""
+    written = tuple(Prompt(prompt=ref(f"prompt-{n}.txt"), tokens=tokens) for n in range(count))
+    return Prompts(instructions="mend it", prompts=written)
 
 
 def _signed(sign: SignRequest) -> SignedFiles:
@@ -170,12 +190,14 @@ ALL_GREEN: dict[str, Any] = {
     "run_tests": GREEN,
     "triage_failures": reproducible(RED),
     "propose_search_patch": proposal("one.patch"),
-    "check_model": "sample",
-    "write_model_prompt": Prompt(instructions="mend it", prompt=ref("prompt.md")),
+    "check_model": ModelTerms(model="sample", price=Price(input_usd=1, output_usd=10)),
+    "write_model_prompt": prompts(),
     "ask_model": reply("a patch"),
     "read_model_reply": ReadReply(patch=ref("model.patch"), explanation="the model's reason"),
     "guard_patch": GuardVerdict(),
     "verify_patch": lambda request: verified(request.patch.name),
+    "recall_failed_patches": FailedPatches(),
+    "remember_failed_patches": None,
     "publish_pull_request": PULL_REQUEST,
     "run_load_test": passed("k6: p(95) 41 ms"),
     "scan_secrets": passed("gitleaks: nothing found"),

@@ -99,7 +99,8 @@ async def test_the_first_patch_that_is_verified_heals(run: RunStage, script: Scr
     assert (result.heal.patch, result.heal.failing) == (ref("one.patch"), (RED,))
     assert result.attempts[0].patch == ref("one.patch")
     assert script.called == [
-        *("run_tests", "triage_failures", "propose_search_patch", "guard_patch", "verify_patch")
+        *("run_tests", "triage_failures", "recall_failed_patches"),
+        *("propose_search_patch", "guard_patch", "verify_patch"),
     ]
     [asked] = script.given("verify_patch")
     assert asked.earlier_stages == ("lint",)
@@ -157,15 +158,15 @@ async def test_tests_that_are_flaky_beside_red_ones_are_quarantined_for_the_heal
 async def test_one_malformed_reply_is_retried_without_costing_an_attempt(
     run: RunStage, script: Script
 ) -> None:
-    script.answer("ask_model", reply("nonsense", tokens=70), reply("a patch", tokens=30))
+    script.answer("ask_model", reply("nonsense", tokens=700), reply("a patch", tokens=300))
     unread = ReadReply(malformed="no block found", feedback="write blocks")
     script.answer("read_model_reply", unread, ALL_GREEN["read_model_reply"])
     result = await run(OPENAI)
     assert _verdicts(result) == [(1, "openai", "healed")]
-    assert (result.attempts[0].tokens, result.attempts[0].cost_usd) == (100, 1.0)
+    assert (result.attempts[0].tokens, result.attempts[0].cost_usd) == (1000, 1.0)
     first, second = script.given("ask_model")
     assert first.previous is None
-    assert (second.previous.reply, second.previous.feedback) == ("nonsense", "write blocks")
+    assert (second.previous.reply, second.previous.feedback) == (ref("nonsense"), "write blocks")
 
 
 async def test_two_malformed_replies_are_an_attempt(run: RunStage, script: Script) -> None:
@@ -173,9 +174,9 @@ async def test_two_malformed_replies_are_an_attempt(run: RunStage, script: Scrip
     script.answer("read_model_reply", unread, unread, ALL_GREEN["read_model_reply"])
     result = await run(OPENAI)
     assert _verdicts(result) == [(1, "openai", "malformed"), (2, "openai", "healed")]
-    assert (result.attempts[0].reason, result.attempts[0].tokens) == ("no block found", 200)
+    assert (result.attempts[0].reason, result.attempts[0].tokens) == ("no block found", 2000)
     assert result.heal is not None
-    assert (result.heal.tokens, result.heal.attempts) == (300, 2)
+    assert (result.heal.tokens, result.heal.attempts) == (3000, 2)
     assert [asked.previous is None for asked in script.given("ask_model")] == [True, False, True]
 
 
@@ -218,7 +219,7 @@ async def test_healers_are_asked_in_the_configured_order(
 ) -> None:
     result = await run(healing_with(*order))
     assert _verdicts(result) == [(1, order[0], "healed")]
-    assert script.called[2] == asked_first
+    assert script.called[3] == asked_first
 
 
 async def test_a_healer_that_found_nothing_gives_way_to_the_next(
@@ -326,14 +327,18 @@ async def test_a_stage_that_ran_nothing_has_failed(
 @pytest.mark.parametrize(
     ("budget", "why"),
     [
-        ({"tokens": 250}, "openai: budget of 250 tokens used"),
+        (
+            {"tokens": 3600},
+            "openai: the budget leaves 600 tokens and 3.50 USD, too little for a prompt of about "
+            "500 tokens and its reply",
+        ),
         ({"cost_usd": 1.2}, "openai: budget of 1.2 USD used"),
     ],
 )
 async def test_a_budget_that_is_used_up_stops_the_loop(
     run: RunStage, script: Script, budget: dict[str, float], why: str
 ) -> None:
-    # Each attempt costs 100 tokens and half a dollar: the third one crosses both.
+    # Each attempt costs 1,000 tokens and half a dollar.
     script.answer("verify_patch", lambda request: still_red(request.patch.name))
     result = await run(healing_with("openai", budget=budget))
     assert (result.state, len(result.attempts)) == ("failed", 3)

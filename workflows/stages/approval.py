@@ -8,12 +8,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditEvent, record_audit_event
     from activities.local_forge import comment_on_pull_request, decide_pull_request
     from activities.versioning import plan_release
+    from regreen.contracts.healing import FailedPatch
     from regreen.contracts.pull_request import Comment, PullRequestDecision
     from regreen.contracts.release import PlanRequest
     from regreen.contracts.run import Review, StageReport
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.line import Line
+    from workflows.patch_memory import remember
 
 
 async def execute(line: Line) -> StageReport:
@@ -37,6 +39,7 @@ async def execute(line: Line) -> StageReport:
     if review.decision == "reject":
         line.ended_as = "rejected"
         line.reason = f"rejected by {review.reviewer} ({review.source}){said}"
+        await _remember(line, line.reason)
         return StageReport(name="approval", state="failed", summary=line.reason)
     summary = f"approved by {review.reviewer} ({review.source}){said}"
     return StageReport(name="approval", state="passed", summary=summary)
@@ -128,6 +131,19 @@ async def _decided(line: Line, review: Review) -> None:
             summary=f"#{line.pull_request.number} {verb}",
             timeout=60,
         )
+
+
+async def _remember(line: Line, reason: str) -> None:
+    """Keep the heals from being proposed again for the same failures."""
+    for heal in line.heals:
+        rejected = FailedPatch(
+            healer=heal.healer,
+            verdict="rejected",
+            reason=reason,
+            patch=heal.patch,
+            normal_form=heal.normal_form,
+        )
+        await remember(line.request.repository, heal.signature, (rejected,))
 
 
 async def _record(line: Line, key: str, actor: str, action: str, detail: str) -> None:

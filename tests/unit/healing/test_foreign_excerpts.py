@@ -183,7 +183,7 @@ def test_where_the_trace_leads_is_suspected_the_innermost_first() -> None:
 def test_a_model_sees_test_and_code_of_a_failure_that_leads_into_the_test_only(root: Path) -> None:
     failure = _failure("gross::adds up", ("test/prices.test.js", 13))
 
-    text = build_context(root, [failure], [], "", [], {}, 20_000)
+    text = build_context(root, [failure], [], "", [], 20_000)
 
     assert "test/prices.test.js, lines 12 to 14:" in text
     assert "assert.equal(gross(100), 119);" in text
@@ -196,7 +196,7 @@ def test_a_model_sees_test_and_code_of_a_failure_that_leads_into_the_test_only(r
 def test_a_model_sees_the_function_that_the_trace_leads_to(root: Path) -> None:
     failure = _failure("gross::adds up", ("test/prices.test.js", 13), ("src/prices.js", 10))
 
-    text = build_context(root, [failure], suspects_by_frames([failure], 10), "", [], {}, 20_000)
+    text = build_context(root, [failure], suspects_by_frames([failure], 10), "", [], 20_000)
 
     assert "src/prices.js, lines 5 to 13:" in text
     assert 'src/prices.js:10 (0.90) throw new RangeError("negative");' in text

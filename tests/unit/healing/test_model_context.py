@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.healing.model_context import build_context
+from activities.healing.model_context import VIEWS, Tried, View, build_context
 from activities.healing.model_prompt import INSTRUCTIONS, format_feedback
 from activities.healing.redaction import REDACTED, redact
 from activities.healing.search_replace import parse_reply
-from regreen.contracts.healing import Attempt
+from activities.healing.token_estimate import estimate_tokens
 from regreen.contracts.testing import Frame, TestFailure
 
 PRICES = '''"""Prices."""
@@ -74,11 +74,10 @@ def build(root: Path, *failures: TestFailure, budget: int = 20_000, **changes: o
     fields: dict[str, object] = {
         "suspicious": [],
         "change_diff": "",
-        "earlier": [],
-        "earlier_patches": {},
+        "tried": [],
     }
     arguments = fields | changes
-    return build_context(root, failures, character_budget=budget, **arguments)  # type: ignore[arg-type]
+    return build_context(root, failures, token_budget=budget, **arguments)  # type: ignore[arg-type]
 
 
 def test_failing_test_and_functions_of_the_frames(root: Path) -> None:
@@ -107,31 +106,61 @@ def test_without_frames_or_coverage_the_imported_modules_are_shown(root: Path) -
 
 
 def test_change_and_earlier_attempts_with_their_patches(root: Path) -> None:
-    attempts = [
-        Attempt(number=1, healer="search", verdict="tests_red", reason="2 tests fail"),
-        Attempt(number=2, healer="openai", verdict="refused", reason="test-file at a.py: no"),
+    tried = [
+        Tried("Attempt 2 (openai): refused. test-file at a.py: no", "--- a/tests/a.py\n+++ b\n"),
+        Tried("Attempt 1 (search): tests_red. 2 tests fail"),
+        Tried("An earlier run (openai): rejected. It hides the bug", "--- a/shop.py\n"),
     ]
-    patches = {2: "--- a/tests/a.py\n+++ b/tests/a.py\n"}
-    text = build(
-        root, failure(), change_diff="-1.19\n+1.2", earlier=attempts, earlier_patches=patches
-    )
+    text = build(root, failure(), change_diff="-1.19\n+1.2", tried=tried)
     assert "-1.19\n+1.2" in text
-    assert "Attempt 1 (search): tests_red. 2 tests fail" in text
-    assert "Attempt 2 (openai): refused. test-file at a.py: no\n--- a/tests/a.py" in text
+    assert (
+        "Attempt 2 (openai): refused. test-file at a.py: no\n--- a/tests/a.py\n+++ b\n\n"
+        "Attempt 1 (search): tests_red. 2 tests fail\n\n"
+        "An earlier run (openai): rejected. It hides the bug\n--- a/shop.py\nEND"
+    ) in text
 
 
-@pytest.mark.parametrize("budget", [0, 100, 600, 3_000, 20_000])
-def test_the_budget_holds(root: Path, budget: int) -> None:
-    many = [failure(message="x" * 2_000, output="y" * 2_000) for _ in range(50)]
-    text = build(root, *many, budget=budget, change_diff="d" * 50_000)
-    assert len(text) <= budget
-    assert "left out" in text or budget < 600
+@pytest.mark.parametrize("budget", [0, 30, 150, 700, 5_000])
+@pytest.mark.parametrize("filling", ["x ", "y", "日本語 ", "{}()", "\n    \n"])
+def test_the_budget_holds(root: Path, budget: int, filling: str) -> None:
+    long = (filling * 2_000)[:2_000]
+    many = [failure(message=long, output=long) for _ in range(50)]
+    text = build(root, *many, budget=budget, change_diff=filling * 10_000)
+    assert estimate_tokens(text) <= budget
+    assert "left out" in text or budget < 150
 
 
-def test_what_one_section_does_not_need_others_may_use(root: Path) -> None:
-    text = build(root, failure(), budget=6_000, change_diff="d" * 50_000)
-    assert text.count("d") > 3_000
+def test_what_one_section_does_not_need_the_others_may_use_before_and_after_it(root: Path) -> None:
+    later = build(root, failure(), budget=2_500, change_diff="d e\n" * 20_000)
+    assert later.count("d e\n") > 300
+    assert "def rounded" in later
+    long = "f g\n" * 20_000
+    earlier = build(root, failure(message=long), budget=2_500, change_diff="d e\n")
+    assert earlier.count("f g\n") > 300
+    assert "d e" in earlier
+
+
+def test_the_views_of_a_failure_differ_in_the_facts_that_they_show(root: Path) -> None:
+    suspicious = [("shop/prices.py", 17, 0.9)]
+    texts = [
+        build(root, failure(), suspicious=suspicious, change_diff="-1.19", view=view)
+        for view in VIEWS
+    ]
+    assert len(set(texts)) == len(VIEWS)
+    for text, view in zip(texts, VIEWS, strict=True):
+        assert "assert 1.2 == 1.19" in text
+        assert "def rounded" in text
+        assert ("-1.19" in text) == view.change
+        assert ("BEGIN suspicious" in text) == view.suspicious
+        assert ("VAT = 19" in text) == view.whole_modules
+
+
+def test_of_a_module_too_long_to_show_whole_the_function_is_shown(root: Path) -> None:
+    path = root / "shop" / "prices.py"
+    path.write_text(PRICES + "# more\n" * 3_000, encoding="utf-8")
+    text = build(root, failure(), view=View(whole_modules=True))
     assert "def rounded" in text
+    assert "# more" not in text
 
 
 def test_of_a_function_too_long_the_lines_around_are_shown(root: Path) -> None:
@@ -213,6 +242,12 @@ def test_secrets_by_their_names() -> None:
 )
 def test_ordinary_code_stays(code: str) -> None:
     assert redact(code) == code
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", ["a.", "token", "eyJ-", "a://b:", "token=", "TOKEN", "sk-"])
+def test_no_text_takes_long(part: str) -> None:
+    assert redact(part * 40_000)
 
 
 def test_the_instructions_show_the_format_that_is_read() -> None:

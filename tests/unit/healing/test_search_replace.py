@@ -73,6 +73,9 @@ def test_empty_parts() -> None:
         (f"/etc/passwd\n{BODY}", "leaves the repository"),
         (f"a/../../b.py\n{BODY}", "leaves the repository"),
         (f"`C:/a.py`\n{BODY}", "leaves the repository"),
+        (f".git/config\n{BODY}", "git's own folder"),
+        (f"a/.GIT/hooks/pre-commit\n{BODY}", "git's own folder"),
+        (f"`.git ./config`\n{BODY}", "git's own folder"),
     ],
 )
 def test_malformed_reply(text: str, reason: str) -> None:
