@@ -166,6 +166,7 @@ async def _judge(
         GuardRequest(**base, failures=heal_round.report.failures),
         summary=f"guard {request.stage}: attempt {attempt.number}",
     )
+    attempt = attempt.model_copy(update={"opened": judged.opened})
     if judged.refusals:
         reason = "; ".join(str(refusal) for refusal in judged.refusals[:3])
         return attempt.model_copy(update={"verdict": "refused", "reason": reason}), None

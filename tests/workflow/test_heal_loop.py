@@ -110,6 +110,14 @@ async def test_a_refused_patch_is_never_run_and_the_next_attempt_is_told(
     assert len(script.given("verify_patch")) == 1
 
 
+async def test_what_the_policy_opened_is_told_in_the_heal(run: RunStage, script: Script) -> None:
+    opened = Opened(rule="lock-file", path="uv.lock", reason="the build writes it")
+    script.answer("guard_patch", GuardVerdict(opened=(opened,)))
+    result = await run(SEARCH)
+    assert result.heal is not None
+    assert result.heal.opened == result.attempts[0].opened == (opened,)
+
+
 async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(
     run: RunStage, script: Script
 ) -> None:
