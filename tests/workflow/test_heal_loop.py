@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.model_prompt import ReadReply
+from regreen.contracts.healing import GuardVerdict, Opened
 from regreen.contracts.test_stage import TestStageResult
 from regreen.contracts.testing import TestReport, Triage
 from regreen.pipeline_file import Pipeline
