@@ -42,13 +42,15 @@ def find_copied(before: Module | None, after: Module, expectations: Sequence[str
         found += _constant_routine(comparison)
         found += _constant_results(comparison)
         found += _special_cases(comparison)
+        found += _stored_constants(comparison)
+    found += _pairs(before, after, expected, fresh)
     unique = {(each.key, each.line): each for each in found}
     return list(unique.values())
 
 
 def _constants(module: Module) -> Iterator[str]:
     inner: set[int] = set()
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.expr) and id(node) not in inner:
             try:
                 value = module.folding.value(node)
@@ -142,6 +144,87 @@ def _special_cases(comparison: _Comparison) -> Iterator[Finding]:
             shown = (telling or pinned)[0]
             reason = f"answers the failing test's {shown!r:.60} with a constant"
             yield Finding("copied-literal", shown, branch.line, reason)
+
+
+def _stored_constants(comparison: _Comparison) -> Iterator[Finding]:
+    """Attributes that were computed and now hold what the failing test expects."""
+    old = {} if comparison.old is None else comparison.old.stored
+    for target, results in comparison.new.stored.items():
+        was_computed = any(not each.values for each in old.get(target, []))
+        for result in results if was_computed else ():
+            told = [
+                value
+                for value in result.values
+                if value in comparison.expected and comparison.fresh[value] > 0
+            ]
+            if told and all(each.values for each in results):
+                reason = f"{target} holds {told[0]!r:.60}, which comes from the failing test"
+                yield Finding("copied-literal", told[0], result.line, reason)
+
+
+def _pairs(
+    before: Module | None, after: Module, expected: set[str], fresh: Counter[str]
+) -> Iterator[Finding]:
+    """The failing test's input and its answer side by side, and sums that ask for the input."""
+    tables = set() if before is None else {name for name, _ in _named_tables(before)}
+    grown = {id(value) for name, value in _named_tables(after) if name in tables}
+    for node in after.nodes:
+        pairs: list[tuple[ast.expr, ast.expr]] = []
+        match node:
+            case ast.Assign(targets=[ast.Subscript(slice=key)], value=value):
+                pairs = [(key, value)]
+            case ast.Dict() if id(node) not in grown and len(node.keys) < _SMALL_TABLE:
+                pairs = [
+                    (key, value)
+                    for key, value in zip(node.keys, node.values, strict=True)
+                    if key is not None
+                ]
+            case ast.Tuple(elts=[key, value]) if isinstance(node.ctx, ast.Load):
+                pairs = [(key, value)] if _is_lonely(node, after) else []
+            case ast.BinOp(left=left, right=right):
+                yield from _asked_in_a_sum([left, right], after, expected, fresh)
+        for key, value in pairs:
+            asked, answer = _worth(key, after), _worth(value, after)
+            told = [each for each in asked if is_telling(each) and each in expected]
+            given = [each for each in answer if each in expected and not is_empty(each)]
+            if told and given and fresh[told[0]] > 0 and fresh[given[0]] > 0:
+                reason = f"answers the failing test's {told[0]!r:.60} with {given[0]!r:.60}"
+                yield Finding("copied-literal", told[0], node.lineno, reason)
+
+
+def _named_tables(module: Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in module.nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and node.value.keys:
+            yield ast.unparse(node.targets[0]), node.value
+
+
+def _is_lonely(node: ast.Tuple, module: Module) -> bool:
+    """Whether a pair stands in a list or tuple of few."""
+    return any(
+        isinstance(each, ast.List | ast.Tuple | ast.Set)
+        and len(each.elts) < _SMALL_TABLE
+        and any(inner is node for inner in each.elts)
+        for each in module.nodes
+    )
+
+
+def _asked_in_a_sum(
+    parts: list[ast.expr], module: Module, expected: set[str], fresh: Counter[str]
+) -> Iterator[Finding]:
+    for part in parts:
+        if isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Eq | ast.In):
+            for side in (part.left, *part.comparators):
+                for value in _worth(side, module):
+                    if value in expected and is_telling(value) and fresh[value] > 0:
+                        reason = f"adds something for the failing test's {value!r:.60} alone"
+                        yield Finding("copied-literal", value, part.lineno, reason)
+
+
+def _worth(node: ast.expr, module: Module) -> list[str]:
+    try:
+        return list(_plain_values(module.folding.value(node)))
+    except Unknown:
+        return []
 
 
 def _is_odd(branch: Branch) -> bool:

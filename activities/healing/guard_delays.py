@@ -20,7 +20,7 @@ _LONGEST = 1_000_000
 
 def find_delays(module: Module) -> Iterator[Finding]:
     """Waits on what nobody sets, loops that pass the time, and calls that are tried again."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call):
             yield from _idle_wait(node, module)
             yield from _counts(node, module)
@@ -47,11 +47,11 @@ def _idle_wait(node: ast.Call, module: Module) -> Iterator[Finding]:
             isinstance(each, ast.Attribute)
             and each.attr in _SETS
             and ast.unparse(each.value) == shown
-            for each in ast.walk(module.tree)
+            for each in module.nodes
         )
         handed_on = isinstance(base, ast.Name) and any(
             isinstance(each, ast.Name) and each.id == base.id
-            for call in ast.walk(module.tree)
+            for call in module.nodes
             if isinstance(call, ast.Call)
             for each in (*call.args, *(keyword.value for keyword in call.keywords))
         )
@@ -100,11 +100,18 @@ def _retry_loop(node: ast.For | ast.While, targets: list[str], module: Module) -
         succeeds = any(
             isinstance(each, ast.Return | ast.Break) for each in (*parts, *own_nodes(inner.orelse))
         )
+        succeeds |= isinstance(node, ast.While) and not _stored(parts).isdisjoint(_names(node.test))
         varies = any(isinstance(each, ast.Name) and each.id in targets for each in parts)
         goes_on = any(not _leaves(handler.body) for handler in inner.handlers)
         if succeeds and goes_on and not varies:
             reason = "tries the same again after it failed"
             yield Finding("added-delay", "retry", node.lineno, reason)
+
+
+def _stored(parts: list[ast.AST]) -> set[str]:
+    return {
+        each.id for each in parts if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
 
 
 def _leaves(body: list[ast.stmt]) -> bool:

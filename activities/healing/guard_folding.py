@@ -46,6 +46,8 @@ class Folding:
         self.scopes = Scopes(tree)
         self._steps = 0
         self._active: set[int] = set()
+        # The node is kept with its worth, so that no other one gets its id.
+        self._known: dict[int, tuple[ast.AST, list[Any]]] = {}
         self._kinds: dict[type[ast.AST], Callable[[Any, Names], Any]] = {
             ast.Constant: lambda node, _: node.value,
             ast.Name: self._name,
@@ -82,13 +84,18 @@ class Folding:
 
     def value(self, node: ast.AST) -> Any:
         """What an expression is worth. Raises Unknown."""
-        self._steps = 0
-        try:
-            return self._value(node, {})
-        except Unknown:
-            raise
-        except (*_FAILURES, MemoryError, zlib.error) as error:
-            raise Unknown from error
+        if type(node) not in self._kinds:
+            raise Unknown
+        if id(node) not in self._known:
+            self._steps = 0
+            try:
+                self._known[id(node)] = node, [self._value(node, {})]
+            except (*_FAILURES, MemoryError, zlib.error):
+                self._known[id(node)] = node, []
+        _, worth = self._known[id(node)]
+        if not worth:
+            raise Unknown
+        return worth[0]
 
     def text(self, node: ast.AST) -> str | None:
         """The text that an expression is worth; None for anything else."""

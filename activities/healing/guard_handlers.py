@@ -24,7 +24,7 @@ _HANDED_ON = {"set_exception", "throw", "athrow", "put_exception"}
 
 def find_swallowed(module: Module) -> Iterator[Finding]:
     """Handlers, `finally` blocks and context managers that drop an exception."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Try | ast.TryStar):
             for handler in node.handlers:
                 yield from _handler(handler, module)
@@ -52,14 +52,14 @@ def find_covered(before: Module, after: Module) -> Iterator[Finding]:
 
 
 def _statements(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.stmt) and not isinstance(node, Definition | ast.Pass):
             yield ast.unparse(node)
 
 
 def _covered(module: Module) -> dict[str, int]:
     found: dict[str, int] = {}
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Try | ast.TryStar):
             hides = any(True for handler in node.handlers for _ in _handler(handler, module))
             for inner in own_nodes(node.body) if hides else ():
@@ -179,7 +179,7 @@ def _tells_exceptions_apart(module: Module) -> bool:
         and module.origin(node.func) == "builtins.isinstance"
         and len(node.args) == 2
         and (module.origin(node.args[1]) or "").endswith(("Exception", "Error"))
-        for node in ast.walk(module.tree)
+        for node in module.nodes
     )
 
 

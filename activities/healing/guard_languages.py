@@ -23,7 +23,15 @@ from activities.healing.guard_tokens import Token, family_of, joined_texts, toke
 from regreen.contracts.healing import Refusal
 
 _LIMIT = re.compile(r"time_?out|deadline|retries|max_?attempts|max_?wait|patience", re.IGNORECASE)
+# Behind a test for an empty or missing value a constant is an answer like any other.
+_NOTHING = re.compile(
+    r"if ?\(?(?:![\w.]+|[\w.]+(?:===?|<=)(?:0|null|nil|undefined|\"\")|[\w.]+\.isEmpty\(\))"
+)
 _DONE = re.compile(r"(?:TODO|FIXME|XXX|HACK|BUG)\b", re.IGNORECASE)
+
+
+_BEFORE_ANSWERS = {"=>", ">", "?", ":", "|", "(", "=", "->", "yield", "["}
+_AFTER_ANSWERS = {";", "}", ")", ":", ",", "", "]"}
 
 
 @dataclass(frozen=True)
@@ -173,10 +181,12 @@ def _copied(before: _Source, after: _Source, expectations: Sequence[str]) -> Ite
     """New constants of the failing test right where a function answers or compares."""
     expected = {plain_text(text) for text in expectations} - {""}
     known = Counter(_constants(before))
-    answered = Counter(value for value, _, _ in _answers(before))
-    for value, line, pinned in _answers(after):
+    answered = Counter(value for value, _, _, _ in _answers(before))
+    for value, line, pinned, guard in _answers(after):
         answered[value] -= 1
         if value not in expected or answered[value] >= 0:
+            continue
+        if not pinned and _NOTHING.search(guard) and not value.replace(".", "").isdigit():
             continue
         replaces = _answer_count(after) <= _answer_count(before)
         odd = [each for each in pinned if each in expected and not is_empty(each)]
@@ -199,7 +209,7 @@ def _answer_count(source: _Source) -> int:
     return sum(1 for _ in _answers(source))
 
 
-def _answers(source: _Source) -> Iterator[tuple[str, int, list[str]]]:
+def _answers(source: _Source) -> Iterator[tuple[str, int, list[str], str]]:
     """Constants that are returned, or stand alone after an arrow, `?`, `:`, `??` or `||`."""
     parts = source.parts
     for place, token in enumerate(parts):
@@ -207,15 +217,18 @@ def _answers(source: _Source) -> Iterator[tuple[str, int, list[str]]]:
             continue
         previous = parts[place - 1].text
         follows = parts[place + 1].text if place + 1 < len(parts) else ""
-        begins = previous in {"return", "=>", ">", "?", ":", "|", "(", "=", "->", "yield", "["}
-        if (begins and follows in {";", "}", ")", ":", ",", "", "]"}) or previous == "return":
+        begins = previous in _BEFORE_ANSWERS and follows in _AFTER_ANSWERS
+        if begins or previous == "return":
+            context = parts[max(0, place - 12) : place]
             pinned = [
                 canonical(each.text)
-                for each in parts[max(0, place - 12) : place]
-                if each.kind in {"text", "number"}
+                for each in context
+                if each.kind in {"text", "number"} and not is_empty(canonical(each.text))
             ]
-            compares = any(
-                each.text in {"=", "case", "when", "?", "{"}
-                for each in parts[max(0, place - 12) : place]
-            )
-            yield canonical(token.text), token.line, pinned if compares else []
+            compares = any(each.text in {"=", "case", "when", "?", "{"} for each in context)
+            guard = "".join(_written(each) for each in context)
+            yield canonical(token.text), token.line, pinned if compares else [], guard
+
+
+def _written(token: Token) -> str:
+    return f'"{token.text}"' if token.kind == "text" else token.text

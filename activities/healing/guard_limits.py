@@ -43,7 +43,7 @@ def _limits(module: Module) -> defaultdict[str, list[tuple[float, int]]]:
 
 
 def _named(module: Module) -> Iterator[tuple[str, ast.expr]]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         yield from _named_values(node, module)
 
 
@@ -119,7 +119,7 @@ def _left_out(before: Module, after: Module) -> Iterator[Finding]:
 
 def _limited_calls(module: Module) -> dict[str, list[tuple[bool, int]]]:
     found: dict[str, list[tuple[bool, int]]] = {}
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call):
             is_limited = any(True for _ in _named_values(node, module))
             found.setdefault(ast.unparse(node.func), []).append((is_limited, node.lineno))

@@ -62,9 +62,12 @@ class Module:
     """Constants of the other files of a patch, as `constants_of` gives them."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", list(ast.walk(self.tree)))
         object.__setattr__(self, "folding", Folding(self.tree, self.origin, self.elsewhere))
         object.__setattr__(self, "uses", _uses(self))
 
+    nodes: list[ast.AST] = field(init=False, repr=False)
+    """Every node of the tree."""
     folding: Folding = field(init=False, repr=False)
     uses: list[Use] = field(init=False, repr=False)
 
@@ -240,7 +243,7 @@ def _origin(node: ast.ImportFrom, alias: ast.alias) -> str:
 def _uses(module: Module) -> list[Use]:
     inner: set[int] = set()
     found: list[Use] = []
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             found += [Use(alias.name, node, True) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -4,6 +4,7 @@ import ast
 import base64
 import binascii
 import codecs
+import json
 import operator
 import re
 import zlib
@@ -86,6 +87,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "codecs.decode": codecs.decode,
     "decimal.Decimal": Decimal,
     "fractions.Fraction": Fraction,
+    "json.loads": json.loads,
+    "ast.literal_eval": ast.literal_eval,
     "operator.add": operator.add,
     "operator.mul": operator.mul,
     "operator.sub": operator.sub,

@@ -13,14 +13,14 @@ _OWN_WRITES = {"__setattr__", "__delattr__"}
 
 def find_patched(module: Module) -> Iterator[Finding]:
     """Assignments to attributes of what is imported, in any spelling."""
-    functions = {node.name for node in ast.walk(module.tree) if isinstance(node, Function)}
+    functions = {node.name for node in module.nodes if isinstance(node, Function)}
     values = {
         id(target): node.value
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
     }
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         for base, name in _written(node, module):
             origin = _imported(base, module)
             if origin is None:
@@ -104,5 +104,5 @@ def _is_from_import(name: str, module: Module) -> bool:
     return any(
         isinstance(node, ast.ImportFrom)
         and any((alias.asname or alias.name) == name for alias in node.names)
-        for node in ast.walk(module.tree)
+        for node in module.nodes
     )

@@ -37,10 +37,10 @@ class Constants:
 
 
 def constants_of_patch(changes: Sequence[ChangedFile]) -> Constants:
-    """What the files of a patch bind at their top."""
+    """What the files of a patch bind at their top; nothing when there is but one."""
     before: dict[str, object] = {}
     after: dict[str, object] = {}
-    for change in changes:
+    for change in changes if len(changes) > 1 else ():
         before |= constants_of(change.path, change.before or b"")
         after |= constants_of(change.path, change.after or b"")
     return Constants(before, after)

@@ -14,6 +14,9 @@ from activities.healing.guard_names import (
     WATCHED_NAMES,
 )
 
+# One call of such a module may take the place of another one.
+_BY_MODULE = {"process-use", "network-use"}
+_HARMLESS = re.compile(r"\.(?:[A-Z][A-Z0-9_]*|\w*(?:Error|Exception|Expired|Timeout|timeout))$")
 _HIDDEN_NAMES = re.compile(
     rf"(?<![A-Za-z0-9])(?:{'|'.join(sorted(INTERNALS | FRAME_ATTRIBUTES))})(?![A-Za-z0-9])"
 )
@@ -36,8 +39,11 @@ def find_reach(module: Module, own: set[str], is_test: bool) -> Iterator[Finding
                 if any(_matches(use.dotted, pattern) for pattern in patterns)
             ]
         for rule in rules[use.dotted]:
+            if rule in _BY_MODULE and _HARMLESS.search(use.dotted):
+                continue
             shown = use.dotted.removeprefix("builtins.")
-            yield Finding(rule, use.dotted, use.node.lineno, f"new use of {shown}")
+            key = shown.split(".")[0] if rule in _BY_MODULE else use.dotted
+            yield Finding(rule, key, use.node.lineno, f"new use of {shown}")
         yield from _handed_around(use)
     yield from _attributes(module)
     yield from _unreadable_lookups(module)
@@ -62,7 +68,7 @@ def _yields_to_loop(module: Module) -> set[int]:
     # asyncio.sleep(0) is no delay: it lets other tasks run.
     return {
         id(node.func)
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call)
         and module.origin(node.func) == "asyncio.sleep"
         and node.args
@@ -72,7 +78,7 @@ def _yields_to_loop(module: Module) -> set[int]:
 
 def _attributes(module: Module) -> Iterator[Finding]:
     prose = docstrings(module.tree)
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         names: list[str] = []
         if isinstance(node, ast.Attribute):
             names = [node.attr]
@@ -100,7 +106,7 @@ def _line(node: ast.AST) -> int:
 
 
 def _unreadable_lookups(module: Module) -> Iterator[Finding]:
-    called = {id(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
+    called = {id(node.func) for node in module.nodes if isinstance(node, ast.Call)}
     for use in module.uses:
         name = use.dotted.removeprefix("builtins.")
         if name in {"getattr", "setattr", "delattr", "vars"} and id(use.node) not in called:

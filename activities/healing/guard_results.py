@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from activities.healing.guard_literals import canonical
 from activities.healing.guard_module import Function, Module, definitions, own_nodes
@@ -57,6 +57,8 @@ class Routine:
     results: list[Result]
     branches: list[Branch]
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    stored: dict[str, list[Result]] = field(default_factory=dict)
+    """What is assigned to attributes and entries, by the text of the target."""
 
     @property
     def is_constant(self) -> bool:
@@ -70,7 +72,7 @@ def routines(module: Module) -> dict[str, Routine]:
     for name, node in definitions(module.tree):
         if isinstance(node, Function):
             found[name] = _Reader(module, node).routine()
-    for each in ast.walk(module.tree):
+    for each in module.nodes:
         if isinstance(each, ast.Assign) and isinstance(each.value, ast.Lambda):
             found[ast.unparse(each.targets[0])] = _Reader(module, each.value).routine()
     return found
@@ -94,7 +96,18 @@ class _Reader:
             results,
             list(self._branches()),
             dict(self._tables()),
+            self._stored(),
         )
+
+    def _stored(self) -> dict[str, list[Result]]:
+        found: dict[str, list[Result]] = {}
+        for node in own_nodes(self._body):
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Attribute | ast.Subscript):
+                        results = list(self._of(node.value, (), 0))
+                        found.setdefault(ast.unparse(target), []).extend(results)
+        return found
 
     def _results(self, body: list[ast.stmt], tests: tuple[ast.expr, ...]) -> Iterator[Result]:
         for statement in body:
@@ -130,7 +143,9 @@ class _Reader:
             values, found, rest = table
             yield self._result(values, node, tests, found)
             for each in rest:
-                yield from self._of(each, tests, depth + 1)
+                for result in self._of(each, tests, depth + 1):
+                    fallback = Table(found.name, ()) if result.table is None else result.table
+                    yield replace(result, table=fallback)
             return
         constant = self._constant(node)
         if constant is not None:
@@ -232,7 +247,7 @@ class _Reader:
         return None
 
     def _class_table(self, name: str) -> tuple[tuple[str, ...], Table] | None:
-        for node in ast.walk(self._module.tree):
+        for node in self._module.nodes:
             if isinstance(node, ast.ClassDef) and node.name == name:
                 keys: list[str] = []
                 values: list[str] = []

@@ -13,6 +13,7 @@ _COMPARISONS |= {"__instancecheck__", "__subclasscheck__", "__subclasshook__"}
 _VALUES = {"int", "float", "str", "bytes", "complex", "bool", "list", "dict", "tuple", "set"}
 _VALUES |= {"frozenset", "Decimal", "Fraction", "date", "datetime", "UserString", "UserList"}
 _VALUES |= {"UserDict", "OrderedDict", "defaultdict", "Path", "PurePath", "NamedTuple"}
+_SETTERS = {"setattr", "__setattr__", "setdefault", "update"}
 _LARGE = 1.0
 
 
@@ -23,7 +24,7 @@ def find_rigged(module: Module) -> Iterator[Finding]:
             yield from _class(name, node, module)
         elif node.name in _COMPARISONS:
             yield from _method(name, node, module)
-    for each in ast.walk(module.tree):
+    for each in module.nodes:
         yield from _from_outside(each, module)
 
 
@@ -164,11 +165,10 @@ def _from_outside(node: ast.AST, module: Module) -> Iterator[Finding]:
             yield Finding("rigged-comparison", node.attr, line, f"replaces {node.attr}")
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
         name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-        if name in {"setattr", "__setattr__", "setdefault", "update"}:
-            texts = list(node.args)
-            names = {str(keyword.arg) for keyword in node.keywords}
-            for found in names & (_COMPARISONS | {"__class__"}):
-                yield Finding("rigged-comparison", found, line, f"puts {found} in from outside")
+        texts = list(node.args) if name in _SETTERS else []
+        names = {str(keyword.arg) for keyword in node.keywords}
+        for found in names & (_COMPARISONS | {"__class__"}):
+            yield Finding("rigged-comparison", found, line, f"puts {found} in from outside")
     elif isinstance(node, ast.Dict):
         texts = [key for key in node.keys if key is not None]
     elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
@@ -190,7 +190,18 @@ def _always(value: ast.expr, wanted: bool, module: Module) -> bool:
         pass
     if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not):
         return _always(value.operand, not wanted, module)
+    if isinstance(value, ast.Call) and value.args and _goes_over_nothing(value.args[0], module):
+        return module.origin(value.func) == f"builtins.{'all' if wanted else 'any'}"
     return _hides_constant(value, wanted, module)
+
+
+def _goes_over_nothing(node: ast.expr, module: Module) -> bool:
+    if not isinstance(node, ast.GeneratorExp | ast.ListComp):
+        return False
+    try:
+        return not module.folding.value(node.generators[0].iter)
+    except Unknown:
+        return False
 
 
 def _hides_constant(value: ast.expr, wanted: bool, module: Module) -> bool:

@@ -34,7 +34,7 @@ def find_detection(module: Module) -> Iterator[Finding]:
     prose = docstrings(module.tree)
     inner: set[int] = set()
     listed = set(_listings(module))
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, Function) and node.name.startswith("pytest_"):
             reason = f"defines {node.name}, a hook of the test runner"
             yield Finding("test-runner-detection", node.name, node.lineno, reason)
@@ -85,7 +85,7 @@ def _environment(node: ast.expr, module: Module, listed: set[int]) -> Iterator[F
 
 def _listings(module: Module) -> Iterator[int]:
     """Places where the environment is iterated over or turned into a text."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         places: list[ast.expr] = []
         if isinstance(node, ast.For | ast.comprehension):
             places = [node.iter]

@@ -14,6 +14,15 @@ class Scopes:
         self._bindings: dict[tuple[int, str], list[ast.expr | None]] = {}
         for node in ast.walk(tree):
             self._bind(node)
+        owners = {
+            id(scope): scope.name
+            for scope in self._scopes.values()
+            if isinstance(scope, ast.ClassDef)
+        }
+        self._attributes: dict[tuple[str, str], list[ast.expr | None]] = {}
+        for (owner, name), values in self._bindings.items():
+            if owner in owners:
+                self._attributes.setdefault((owners[owner], name), []).extend(values)
 
     def bound(self, node: ast.Name) -> list[ast.expr | None]:
         """What the nearest scope that binds a name binds it to; None for what is no expression."""
@@ -35,17 +44,7 @@ class Scopes:
 
     def of_class(self, name: str, attribute: str) -> list[ast.expr | None]:
         """What the body of a class binds an attribute to."""
-        owners = {
-            id(scope)
-            for scope in self._scopes.values()
-            if isinstance(scope, ast.ClassDef) and scope.name == name
-        }
-        return [
-            value
-            for (scope, bound), values in self._bindings.items()
-            if scope in owners and bound == attribute
-            for value in values
-        ]
+        return self._attributes.get((name, attribute), [])
 
     def _bind(self, node: ast.AST) -> None:
         if isinstance(node, ast.Assign):
@@ -66,7 +65,7 @@ class Scopes:
         elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
             self._bind_target(node.target, None)
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            self._bind_target(node.optional_vars, None)
+            self._bind_target(node.optional_vars, node.context_expr)
         elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             scope = self._scopes.get(id(node))
             if not isinstance(scope, ast.ClassDef):

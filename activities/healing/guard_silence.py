@@ -24,7 +24,7 @@ def find_silence(module: Module) -> Iterator[Finding]:
             key = re.sub(r"\s", "", match[0]).lower()
             reason = f"the comment `{match[0]}` silences a tool"
             yield Finding("suppressed-warning", key, comment.line, reason)
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 yield from _silenced(target, node.value, module)
@@ -36,11 +36,11 @@ def find_exits(module: Module) -> Iterator[Finding]:
     """Exits that are not told by the name of a function alone."""
     handled = {
         id(inner)
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ExceptHandler) and node.type is not None
         for inner in ast.walk(node.type)
     }
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Name) and id(node) not in handled:
             if isinstance(node.ctx, ast.Load) and module.origin(node) == "builtins.SystemExit":
                 yield Finding("process-exit", "SystemExit", node.lineno, "new use of SystemExit")

@@ -12,7 +12,7 @@ _TEST_MARKS |= {"load_tests", "python_functions", "python_classes", "python_file
 
 def find_skips(module: Module) -> Iterator[Finding]:
     """Names that change what the test runner collects, in any way of setting them."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         names: list[str] = []
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
             names = [node.id if isinstance(node, ast.Name) else node.attr]
