@@ -26,10 +26,10 @@ def find_delays(module: Module) -> Iterator[Finding]:
             yield from _counts(node, module)
         elif isinstance(node, ast.While):
             yield from _clock_loop(node, module)
-            yield from _retry_loop(node, [], module)
+            yield from _retry_loop(node, [])
         elif isinstance(node, ast.For):
             yield from _empty_loop(node, module)
-            yield from _retry_loop(node, _names(node.target), module)
+            yield from _retry_loop(node, _names(node.target))
     for name, definition in definitions(module.tree):
         if isinstance(definition, Function):
             yield from _retry_by_recursion(name, definition)
@@ -88,11 +88,7 @@ def _empty_loop(node: ast.For, module: Module) -> Iterator[Finding]:
             yield Finding("added-delay", "for: pass", node.lineno, "a loop that passes the time")
 
 
-def _retry_loop(node: ast.For | ast.While, targets: list[str], module: Module) -> Iterator[Finding]:
-    if isinstance(node, ast.For):
-        called = node.iter.func if isinstance(node.iter, ast.Call) else None
-        if called is None or module.origin(called) not in _REPEATED:
-            return
+def _retry_loop(node: ast.For | ast.While, targets: list[str]) -> Iterator[Finding]:
     for inner in own_nodes(node.body):
         if not isinstance(inner, ast.Try):
             continue

@@ -19,6 +19,7 @@ _HIDDEN_IN_CODE = re.compile(
     f"[{_TURNS}{_INVISIBLE}{_BREAKS}]|(?<![^\x00-\x7f])[{_JOINERS}]|\r(?!\n)"
 )
 _NAME = re.compile(r"[^\W\d]\w*")
+_QUOTED = re.compile(r"//.*|/\*.*|'[^']*'|\"[^\"]*\"|`[^`]*`")
 # Letters of other alphabets that are drawn like Latin ones.
 _ALIKE = set("\u0430\u0441\u0435\u043e\u0440\u0445\u0443\u0456\u0458\u0455\u0501\u04bb\u051b\u051d")
 _ALIKE |= set(
@@ -37,7 +38,7 @@ def check_disguise(change: ChangedFile, is_code: bool, is_python: bool) -> list[
     after = _text(change.after, is_python)
     hidden = _HIDDEN_IN_CODE if is_code else _HIDDEN_IN_PROSE
     known = Counter(hidden.findall(before))
-    known_names = set(_strange_names(before)) if is_code else set()
+    known_names = {name for name, _ in _names(before, is_python)} if is_code else set()
     for number, line in enumerate(after.split("\n"), start=1):
         # The mark that may stand at the very beginning is no part of the text.
         text = line.removeprefix("\ufeff") if number == 1 else line
@@ -46,10 +47,10 @@ def check_disguise(change: ChangedFile, is_code: bool, is_python: bool) -> list[
             if known[character] < 0:
                 shown = unicodedata.name(character, f"U+{ord(character):04X}")
                 found.append(_refuse(change, number, f"holds the hidden character {shown}"))
-        for name in _strange_names(line) if is_code else ():
-            if name not in known_names:
-                shown = name.encode("ascii", "backslashreplace").decode()
-                found.append(_refuse(change, number, f"{shown} looks like another name"))
+    for name, number in _names(after, is_python) if is_code else ():
+        if name not in known_names and _is_strange(name):
+            shown = name.encode("ascii", "backslashreplace").decode()
+            found.append(_refuse(change, number, f"{shown} looks like another name"))
     return found
 
 
@@ -79,18 +80,30 @@ def _text(content: bytes | None, is_python: bool) -> str:
         return (content or b"").decode("utf-8", "replace")
 
 
-def _strange_names(text: str) -> Iterator[str]:
-    """Words that mix alphabets, or that the interpreter reads as another word."""
+def _names(text: str, is_python: bool) -> Iterator[tuple[str, int]]:
+    """Names that are not plain ASCII, with their lines; not what stands in texts and comments."""
     if text.isascii():
         return
-    for name in _NAME.findall(text):
-        if name.isascii():
-            continue
-        alphabets = {_alphabet(character) for character in name if character.isalpha()}
-        alike = all(letter.isascii() or letter in _ALIKE for letter in name)
-        folded = unicodedata.normalize("NFKC", name).isascii()
-        if alike or folded or len(alphabets - {"OTHER"}) > 1:
-            yield name
+    if not is_python:
+        for number, line in enumerate(text.split("\n"), start=1):
+            for name in _NAME.findall(_QUOTED.sub("", line)):
+                if not name.isascii():
+                    yield name, number
+        return
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.NAME and not token.string.isascii():
+                yield token.string, token.start[0]
+    except (tokenize.TokenError, SyntaxError):
+        return
+
+
+def _is_strange(name: str) -> bool:
+    """Whether a name mixes alphabets, or is read or drawn like another one."""
+    alphabets = {_alphabet(character) for character in name if character.isalpha()}
+    alike = all(letter.isascii() or letter in _ALIKE for letter in name)
+    folded = unicodedata.normalize("NFKC", name).isascii()
+    return alike or folded or len(alphabets - {"OTHER"}) > 1
 
 
 def _alphabet(character: str) -> str:

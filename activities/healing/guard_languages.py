@@ -27,6 +27,7 @@ _LIMIT = re.compile(r"time_?out|deadline|retries|max_?attempts|max_?wait|patienc
 _NOTHING = re.compile(
     r"if ?\(?(?:![\w.]+|[\w.]+(?:===?|<=)(?:0|null|nil|undefined|\"\")|[\w.]+\.isEmpty\(\))"
 )
+_ENTRY = re.compile(r"[{,]\"?\w+\"?:$")
 _DONE = re.compile(r"(?:TODO|FIXME|XXX|HACK|BUG)\b", re.IGNORECASE)
 
 
@@ -182,19 +183,42 @@ def _copied(before: _Source, after: _Source, expectations: Sequence[str]) -> Ite
     expected = {plain_text(text) for text in expectations} - {""}
     known = Counter(_constants(before))
     answered = Counter(value for value, _, _, _ in _answers(before))
+    computed = _computed(after) - _computed(before)
+    words = sum(
+        1 for value, _, _, _ in _answers(before) if value and not value.replace(".", "").isdigit()
+    )
+    entries = any(_ENTRY.search(guard) for _, _, _, guard in _answers(before))
     for value, line, pinned, guard in _answers(after):
         answered[value] -= 1
         if value not in expected or answered[value] >= 0:
             continue
-        if not pinned and _NOTHING.search(guard) and not value.replace(".", "").isdigit():
+        odd = [each for each in pinned if each in expected and not is_empty(each)]
+        is_word = not value.replace(".", "").isdigit()
+        falls_back = _NOTHING.search(guard) or guard.endswith(("??", "||"))
+        if is_word and not odd and (falls_back or words >= 2):
+            continue
+        if entries and _ENTRY.search(guard):
             continue
         replaces = _answer_count(after) <= _answer_count(before)
-        odd = [each for each in pinned if each in expected and not is_empty(each)]
-        if (is_telling(value) and not known[value] and not replaces) or (
-            odd and not is_empty(value)
-        ):
+        in_place = computed < 0 and not is_empty(value)
+        is_copy = is_telling(value) and not known[value] and not replaces
+        if is_copy or in_place or (odd and not is_empty(value)):
             reason = f"{value!r:.60} comes from the failing test"
             yield Finding("copied-literal", value, line, reason)
+
+
+def _computed(source: _Source) -> int:
+    """How many answers are worked out."""
+    parts = source.parts
+    found = 0
+    for place, token in enumerate(parts[:-1]):
+        arrow = token.text == ">" and place > 0 and parts[place - 1].text == "="
+        follows = parts[place + 1]
+        if (token.text == "return" or arrow) and follows.text not in {"{", ";", "}"}:
+            end = parts[place + 2].text if place + 2 < len(parts) else ""
+            is_constant = follows.kind in {"text", "number"} and end in _AFTER_ANSWERS
+            found += not is_constant
+    return found
 
 
 def _constants(source: _Source) -> Iterator[str]:

@@ -29,6 +29,7 @@ def find_raised_limits(before: Module, after: Module) -> Iterator[Finding]:
                 added[value] -= 1
                 reason = f"{name} grows from {max(gone):g} to {value:g}"
                 yield Finding("longer-timeout", name, line, reason)
+    yield from _unlimited(before, after)
     yield from _multiplied(before, after)
     yield from _left_out(before, after)
 
@@ -85,7 +86,27 @@ def _limit_named(
 def _number(node: ast.expr, module: Module) -> float | None:
     if isinstance(node, ast.Constant) and node.value is None:
         return float("inf")
+    if isinstance(node, ast.Tuple) and node.elts:
+        numbers = [_number(each, module) for each in node.elts]
+        return max((number for number in numbers if number is not None), default=None)
     return module.folding.number(node)
+
+
+def _unlimited(before: Module, after: Module) -> Iterator[Finding]:
+    """`None` in the place of a limit that was given."""
+    old, new = list(_named(before)), list(_named(after))
+    for name in {name for name, _ in new}:
+        free = [value for each, value in new if each == name and _is_none(value)]
+        free_before = [value for each, value in old if each == name and _is_none(value)]
+        places = sum(1 for each, _ in new if each == name)
+        places_before = sum(1 for each, _ in old if each == name)
+        if len(free) > len(free_before) and places <= places_before:
+            reason = f"{name} loses its limit"
+            yield Finding("longer-timeout", name, free[0].lineno, reason)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _multiplied(before: Module, after: Module) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from regreen.contracts.testing import TestFailure
 
 _NUMBER = re.compile(r"(?<![\w.:/])-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\w|\.\d|:\d)")
 _QUOTED = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
+_ASSERTION = re.compile(r"^\s*assert|expected|\bexpect\b|\bwant\b", re.IGNORECASE)
 _WORD = re.compile(r"\b(?:True|False|None)\b")
 # Values that turn up in honest code too often to be evidence of anything.
 _COMMON = {"12", "16", "20", "24", "30", "32", "50", "60", "64", "100", "128", "255", "256"}
@@ -27,7 +28,7 @@ def expected_literals(failures: Sequence[TestFailure], sources: Sequence[str] = 
     """
     found: set[str] = set()
     for failure in failures:
-        if "Assert" in failure.exception or failure.message.lstrip().startswith("assert"):
+        if "Assert" in failure.exception or _ASSERTION.search(failure.message):
             found |= _literals_of(failure.message)
     for source in sources:
         found |= _constants_of(source)

@@ -13,6 +13,9 @@ Callable = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _MATCHERS = {"match", "fullmatch", "search", "startswith", "endswith", "find", "count", "index"}
 _LOOKUPS = {"get", "pop", "setdefault", "__getitem__"}
 _BUILT_IN = {"list", "tuple", "set", "dict", "iter", "sorted", "frozenset", "cast", "copy"}
+_CONTENTS = {"strip", "any", "len", "exists", "keys", "values", "items", "lookup", "find"}
+_GIVEN = ast.Name | ast.Attribute | ast.Call | ast.Subscript
+_GRADES = ast.Lt | ast.LtE | ast.Gt | ast.GtE
 _MOST_DEPTH = 30
 
 
@@ -33,6 +36,8 @@ class Result:
     table: Table | None = None
     is_for_nothing: bool = False
     """True behind a test for an empty, missing or negative input, or for its type."""
+    is_graded: bool = False
+    """True behind a test for more or less than something."""
     pinned: tuple[str, ...] = ()
     """Constants that the input is compared with on the way."""
 
@@ -118,9 +123,11 @@ class _Reader:
                     yield from self._of(value, tests, 0)
                 case ast.Expr(value=ast.YieldFrom(value=value)):
                     yield from self._of(value, tests, 0)
-                case ast.If():
-                    yield from self._results(statement.body, (*tests, statement.test))
-                    yield from self._results(statement.orelse, tests)
+                case ast.If(test=test, body=inner, orelse=other):
+                    yield from self._results(inner, (*tests, test))
+                    yield from self._results(other, (*tests, _negated(test)))
+                    if _leaves(inner):
+                        tests = (*tests, _negated(test))
                 case ast.Match():
                     for case in statement.cases:
                         yield from self._results(case.body, (*tests, statement.subject))
@@ -164,7 +171,12 @@ class _Reader:
         """The expressions one of which an expression is worth, with the tests before them."""
         match node:
             case ast.IfExp():
-                return [(node.body, (*tests, node.test)), (node.orelse, tests)]
+                return [
+                    (node.body, (*tests, node.test)),
+                    (node.orelse, (*tests, _negated(node.test))),
+                ]
+            case ast.BoolOp(op=ast.Or(), values=[first, *others]) if isinstance(first, _GIVEN):
+                return [(first, tests), *((each, (*tests, _negated(first))) for each in others)]
             case ast.BoolOp():
                 return [(part, tests) for part in node.values]
             case ast.NamedExpr() | ast.Await() | ast.Starred():
@@ -185,7 +197,10 @@ class _Reader:
         is_text = all(not value.replace(".", "").lstrip("-").isdigit() for value in values)
         for_nothing = any(self._asks_for_nothing(test, is_text) for test in tests)
         line = getattr(node, "lineno", self._node.lineno)
-        return Result(values, line, table, for_nothing, pinned)
+        graded = any(
+            isinstance(test, ast.Compare) and isinstance(test.ops[0], _GRADES) for test in tests
+        )
+        return Result(values, line, table, for_nothing, graded, pinned)
 
     def _constant(self, node: ast.expr) -> tuple[str, ...] | None:
         """The plain values of a constant, also of an object made from nothing but constants."""
@@ -276,11 +291,18 @@ class _Reader:
                 yield node.test
 
     def _branches(self) -> Iterator[Branch]:
+        for block in _all_blocks(self._body):
+            for place, statement in enumerate(block):
+                if isinstance(statement, ast.If):
+                    otherwise = statement.orelse or block[place + 1 :]
+                    line = statement.lineno
+                    yield from self._branch(statement.test, statement.body, line)
+                    yield from self._branch(_negated(statement.test), otherwise, line)
         for node in own_nodes(self._body):
-            if isinstance(node, ast.If):
-                yield from self._branch(node.test, node.body, node.lineno)
-            elif isinstance(node, ast.IfExp):
-                yield from self._branch(node.test, [ast.Expr(node.body)], node.lineno)
+            if isinstance(node, ast.IfExp):
+                line = node.lineno
+                yield from self._branch(node.test, [ast.Expr(node.body)], line)
+                yield from self._branch(_negated(node.test), [ast.Expr(node.orelse)], line)
             elif isinstance(node, ast.Match):
                 for case in node.cases:
                     for value in ast.walk(case.pattern):
@@ -361,8 +383,19 @@ class _Reader:
         match test:
             case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Attribute()):
                 return True
-            case ast.UnaryOp(op=ast.Not(), operand=inner):
-                return self._asks_for_nothing(inner, is_text) or isinstance(inner, ast.Call)
+            case ast.UnaryOp(op=ast.Not(), operand=ast.Subscript() | ast.Call() as asked):
+                name = getattr(asked.func, "attr", "") if isinstance(asked, ast.Call) else "get"
+                name = name or getattr(getattr(asked, "func", None), "id", "")
+                return is_text and (name in _LOOKUPS | _CONTENTS)
+            case ast.UnaryOp(
+                op=ast.Not(), operand=ast.Compare(ops=[ast.IsNot() | ast.NotEq()]) as asked
+            ):
+                values = self._constant(asked.comparators[0])
+                return values is not None and all(value in {"", "None", "0"} for value in values)
+            case ast.UnaryOp(
+                op=ast.Not(), operand=ast.Compare(ops=[ast.Gt()], comparators=[other])
+            ):
+                return self._constant(other) == ("0",)
             case ast.Compare(ops=[ast.Is() | ast.Eq() | ast.NotIn()], comparators=[other]):
                 values = self._constant(other)
                 empty = values is not None and all(value in {"", "None", "0"} for value in values)
@@ -396,6 +429,28 @@ def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
         yield getattr(statement, name, [])
     for handler in getattr(statement, "handlers", []):
         yield handler.body
+
+
+def _all_blocks(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    yield body
+    for statement in body:
+        if not isinstance(statement, Function | ast.ClassDef):
+            for block in _blocks(statement):
+                yield from _all_blocks(block)
+
+
+def _leaves(body: list[ast.stmt]) -> bool:
+    return bool(body) and isinstance(body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break)
+
+
+def _negated(test: ast.expr) -> ast.expr:
+    """The opposite of a test; `a != b` becomes `a == b`."""
+    opposites: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.NotEq: ast.Eq, ast.NotIn: ast.In}
+    if isinstance(test, ast.Compare) and type(test.ops[0]) in opposites and len(test.ops) == 1:
+        return ast.Compare(test.left, [opposites[type(test.ops[0])]()], test.comparators)
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.In):
+        return ast.UnaryOp(ast.Not(), ast.Constant(None))
+    return ast.UnaryOp(ast.Not(), test)
 
 
 def _flat(value: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ from activities.healing.guard_module import Finding, Function, Module, docstring
 
 _RUNNER_TEXT = re.compile(
     r"(?<![a-z])py\.?test|^pyte|^_?unittest$|(?<![a-z])conftest|_current_test\b|\bpluggy\b"
-    r"|/proc/|^EncodedFile$|^DontReadFromInput$",
+    r"|/proc/|^EncodedFile$|^LogCapture|^CaptureIO$|^DontReadFromInput$",
     re.IGNORECASE,
 )
 _RUNNER_VARIABLES = {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "TOX_ENV_NAME", "COVERAGE_RUN", "NOSE"}

@@ -15,6 +15,7 @@ _SUPPRESSIONS = re.compile(
     re.IGNORECASE,
 )
 _SILENT_LEVEL = 50
+_ENDINGS = {"builtins.KeyboardInterrupt", "builtins.GeneratorExit", "builtins.BaseException"}
 
 
 def find_silence(module: Module) -> Iterator[Finding]:
@@ -49,11 +50,24 @@ def find_exits(module: Module) -> Iterator[Finding]:
             if name in {"builtins.exit", "builtins.quit"}:
                 shown = name.removeprefix("builtins.")
                 yield Finding("process-exit", shown, node.lineno, f"new call of {shown}()")
-        elif isinstance(node, ast.Raise) and node.exc is not None:
-            raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-            if module.origin(raised) in {"builtins.KeyboardInterrupt", "builtins.GeneratorExit"}:
-                reason = f"raises {ast.unparse(raised)}, which ends the test run"
-                yield Finding("process-exit", "KeyboardInterrupt", node.lineno, reason)
+        for ending in _endings(node):
+            if module.origin(ending) in _ENDINGS:
+                reason = f"uses {ast.unparse(ending)}, which ends the test run"
+                yield Finding("process-exit", ast.unparse(ending), ending.lineno, reason)
+
+
+def _endings(node: ast.AST) -> list[ast.expr]:
+    """What a node raises or makes an exception of."""
+    match node:
+        case ast.Raise(exc=ast.Call(func=raised)):
+            return [raised]
+        case ast.Raise(exc=raised) if raised is not None:
+            return [raised]
+        case ast.ClassDef(bases=bases):
+            return bases
+        case ast.Call(func=ast.Name(id="type"), args=[_, ast.Tuple(elts=bases), _]):
+            return bases
+    return []
 
 
 def _silenced(target: ast.expr, value: ast.expr, module: Module) -> Iterator[Finding]:
