@@ -4,18 +4,24 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from activities.healing.guard_literals import canonical
+from activities.healing.guard_conditions import (
+    LOOKUPS,
+    all_blocks,
+    asks_for_nothing,
+    blocks,
+    constant,
+    flat,
+    is_graded,
+    leaves,
+    negated,
+    pins,
+)
 from activities.healing.guard_module import Function, Module, definitions, own_nodes
 from activities.healing.guard_operations import Unknown
 
 Callable = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_MATCHERS = {"match", "fullmatch", "search", "startswith", "endswith", "find", "count", "index"}
-_LOOKUPS = {"get", "pop", "setdefault", "__getitem__"}
-_BUILT_IN = {"list", "tuple", "set", "dict", "iter", "sorted", "frozenset", "cast", "copy"}
-_CONTENTS = {"strip", "any", "len", "exists", "keys", "values", "items", "lookup", "find"}
 _GIVEN = ast.Name | ast.Attribute | ast.Call | ast.Subscript
-_GRADES = ast.Lt | ast.LtE | ast.Gt | ast.GtE
 _MOST_DEPTH = 30
 
 
@@ -125,14 +131,14 @@ class _Reader:
                     yield from self._of(value, tests, 0)
                 case ast.If(test=test, body=inner, orelse=other):
                     yield from self._results(inner, (*tests, test))
-                    yield from self._results(other, (*tests, _negated(test)))
-                    if _leaves(inner):
-                        tests = (*tests, _negated(test))
+                    yield from self._results(other, (*tests, negated(test)))
+                    if leaves(inner):
+                        tests = (*tests, negated(test))
                 case ast.Match():
                     for case in statement.cases:
                         yield from self._results(case.body, (*tests, statement.subject))
                 case _ if not isinstance(statement, Function | ast.ClassDef):
-                    for block in _blocks(statement):
+                    for block in blocks(statement):
                         yield from self._results(block, tests)
 
     def _of(self, node: ast.expr, tests: tuple[ast.expr, ...], depth: int) -> Iterator[Result]:
@@ -154,9 +160,9 @@ class _Reader:
                     fallback = Table(found.name, ()) if result.table is None else result.table
                     yield replace(result, table=fallback)
             return
-        constant = self._constant(node)
-        if constant is not None:
-            yield self._result(constant, node, tests, None)
+        worth = constant(node, self._module)
+        if worth is not None:
+            yield self._result(worth, node, tests, None)
             return
         bound = self._module.folding.bound(node) if isinstance(node, ast.Name) else []
         for each in bound:
@@ -173,10 +179,10 @@ class _Reader:
             case ast.IfExp():
                 return [
                     (node.body, (*tests, node.test)),
-                    (node.orelse, (*tests, _negated(node.test))),
+                    (node.orelse, (*tests, negated(node.test))),
                 ]
             case ast.BoolOp(op=ast.Or(), values=[first, *others]) if isinstance(first, _GIVEN):
-                return [(first, tests), *((each, (*tests, _negated(first))) for each in others)]
+                return [(first, tests), *((each, (*tests, negated(first))) for each in others)]
             case ast.BoolOp():
                 return [(part, tests) for part in node.values]
             case ast.NamedExpr() | ast.Await() | ast.Starred():
@@ -193,45 +199,12 @@ class _Reader:
         tests: tuple[ast.expr, ...],
         table: Table | None,
     ) -> Result:
-        pinned = tuple(value for test in tests for value in self._pins(test)[1])
+        pinned = tuple(value for test in tests for value in pins(test, self._module)[1])
         is_text = all(not value.replace(".", "").lstrip("-").isdigit() for value in values)
-        for_nothing = any(self._asks_for_nothing(test, is_text) for test in tests)
+        for_nothing = any(asks_for_nothing(test, is_text, self._module) for test in tests)
         line = getattr(node, "lineno", self._node.lineno)
-        graded = any(
-            isinstance(test, ast.Compare) and isinstance(test.ops[0], _GRADES) for test in tests
-        )
+        graded = any(map(is_graded, tests))
         return Result(values, line, table, for_nothing, graded, pinned)
-
-    def _constant(self, node: ast.expr) -> tuple[str, ...] | None:
-        """The plain values of a constant, also of an object made from nothing but constants."""
-        try:
-            return tuple(_flat(self._module.folding.value(node)))
-        except Unknown:
-            pass
-        if isinstance(node, ast.Call) and (node.args or node.keywords):
-            arguments = [*node.args, *(each.value for each in node.keywords)]
-            parts = [self._constant(each) for each in arguments]
-            if not isinstance(node.func, ast.Name | ast.Attribute):
-                return None
-            if isinstance(node.func, ast.Attribute) and self._depends(node.func.value):
-                return None
-            values = [value for part in parts if part is not None for value in part]
-            return tuple(values) if None not in parts else None
-        if isinstance(node, ast.Tuple | ast.List | ast.Set):
-            parts = [self._constant(each) for each in node.elts]
-            values = [value for part in parts if part is not None for value in part]
-            return tuple(values) if None not in parts else None
-        return None
-
-    def _depends(self, node: ast.expr) -> bool:
-        return any(
-            isinstance(each, ast.Name)
-            and (
-                each.id in self._parameters | {"self", "cls"}
-                or self._module.folding.scopes.is_local(each)
-            )
-            for each in ast.walk(node)
-        )
 
     def _table(self, node: ast.expr) -> tuple[tuple[str, ...], Table, list[ast.expr]] | None:
         """The values, the table and the fall-backs of a look-up in constants."""
@@ -239,7 +212,7 @@ class _Reader:
         match node:
             case ast.Subscript(value=source):
                 pass
-            case ast.Call(func=ast.Attribute(value=source, attr=name)) if name in _LOOKUPS:
+            case ast.Call(func=ast.Attribute(value=source, attr=name)) if name in LOOKUPS:
                 rest = list(node.args[1:])
             case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name() as owner, _, *rest]):
                 found = self._class_table(owner.id)
@@ -254,11 +227,11 @@ class _Reader:
             return None
         name = ast.unparse(source) if isinstance(source, ast.Name | ast.Attribute) else ""
         if isinstance(content, dict):
-            keys = tuple(value for key in content for value in _flat(key))
-            return tuple(_flat(list(content.values()))), Table(name, keys), rest
+            keys = tuple(value for key in content for value in flat(key))
+            return tuple(flat(list(content.values()))), Table(name, keys), rest
         if isinstance(content, list | tuple):
             keys = tuple(str(number) for number in range(len(content)))
-            return tuple(_flat(content)), Table(name, keys), rest
+            return tuple(flat(content)), Table(name, keys), rest
         return None
 
     def _class_table(self, name: str) -> tuple[tuple[str, ...], Table] | None:
@@ -268,7 +241,7 @@ class _Reader:
                 values: list[str] = []
                 for inner in node.body:
                     if isinstance(inner, ast.Assign) and isinstance(inner.targets[0], ast.Name):
-                        found = self._constant(inner.value)
+                        found = constant(inner.value, self._module)
                         if found is not None:
                             keys.append(inner.targets[0].id)
                             values += found
@@ -291,18 +264,18 @@ class _Reader:
                 yield node.test
 
     def _branches(self) -> Iterator[Branch]:
-        for block in _all_blocks(self._body):
+        for block in all_blocks(self._body):
             for place, statement in enumerate(block):
                 if isinstance(statement, ast.If):
                     otherwise = statement.orelse or block[place + 1 :]
                     line = statement.lineno
                     yield from self._branch(statement.test, statement.body, line)
-                    yield from self._branch(_negated(statement.test), otherwise, line)
+                    yield from self._branch(negated(statement.test), otherwise, line)
         for node in own_nodes(self._body):
             if isinstance(node, ast.IfExp):
                 line = node.lineno
                 yield from self._branch(node.test, [ast.Expr(node.body)], line)
-                yield from self._branch(_negated(node.test), [ast.Expr(node.orelse)], line)
+                yield from self._branch(negated(node.test), [ast.Expr(node.orelse)], line)
             elif isinstance(node, ast.Match):
                 for case in node.cases:
                     for value in ast.walk(case.pattern):
@@ -311,7 +284,7 @@ class _Reader:
                             yield from self._branch(test, case.body, value.lineno)
 
     def _branch(self, test: ast.expr, body: list[ast.stmt], line: int) -> Iterator[Branch]:
-        subjects, inputs = self._pins(test)
+        subjects, inputs = pins(test, self._module)
         answers = tuple(self._answers(body))
         if not inputs or not answers:
             return
@@ -335,7 +308,7 @@ class _Reader:
                 if id(value) in self._prose:
                     continue
                 found = (
-                    self._constant(value)
+                    constant(value, self._module)
                     if not isinstance(value, ast.Call)
                     or isinstance(statement, ast.Return | ast.Assign)
                     else None
@@ -352,67 +325,6 @@ class _Reader:
             if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)
         }
 
-    def _pins(self, test: ast.expr) -> tuple[list[ast.expr], list[str]]:
-        """What a test compares for equality, and the constants that it is compared with."""
-        subjects: list[ast.expr] = []
-        inputs: list[str] = []
-        for node in ast.walk(test):
-            sides: list[ast.expr] = []
-            if isinstance(node, ast.Compare):
-                if all(isinstance(op, ast.Eq | ast.In | ast.Is) for op in node.ops):
-                    sides = [node.left, *node.comparators]
-            elif isinstance(node, ast.Call):
-                func = node.func
-                name = func.attr if isinstance(func, ast.Attribute) else ""
-                name = func.id if isinstance(func, ast.Name) else name
-                if name in _MATCHERS | {"isclose"}:
-                    sides = list(node.args)
-                    sides += [func.value] if isinstance(func, ast.Attribute) else []
-            for side in sides:
-                values = self._constant(side)
-                if values:
-                    inputs += values
-                elif not self._is_module(side):
-                    subjects.append(side)
-        return subjects, inputs
-
-    def _is_module(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Name) and node.id in self._module.imports
-
-    def _asks_for_nothing(self, test: ast.expr, is_text: bool) -> bool:
-        match test:
-            case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Attribute()):
-                return True
-            case ast.UnaryOp(op=ast.Not(), operand=ast.Subscript() | ast.Call() as asked):
-                name = getattr(asked.func, "attr", "") if isinstance(asked, ast.Call) else "get"
-                name = name or getattr(getattr(asked, "func", None), "id", "")
-                return is_text and (name in _LOOKUPS | _CONTENTS)
-            case ast.UnaryOp(
-                op=ast.Not(), operand=ast.Compare(ops=[ast.IsNot() | ast.NotEq()]) as asked
-            ):
-                values = self._constant(asked.comparators[0])
-                return values is not None and all(value in {"", "None", "0"} for value in values)
-            case ast.UnaryOp(
-                op=ast.Not(), operand=ast.Compare(ops=[ast.Gt()], comparators=[other])
-            ):
-                return self._constant(other) == ("0",)
-            case ast.Compare(ops=[ast.Is() | ast.Eq() | ast.NotIn()], comparators=[other]):
-                values = self._constant(other)
-                empty = values is not None and all(value in {"", "None", "0"} for value in values)
-                return empty or isinstance(test.ops[0], ast.NotIn)
-            case ast.Compare(
-                ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[other]
-            ):
-                values = self._constant(other)
-                return is_text and values in {("0",), ("1",)}
-            case ast.Call(func=ast.Name(id="isinstance" | "callable" | "hasattr")):
-                return True
-            case ast.Call(func=ast.Attribute(attr="isnan" | "isinf" | "isspace" | "exists")):
-                return True
-            case ast.BoolOp(values=values):
-                return all(self._asks_for_nothing(each, is_text) for each in values)
-        return False
-
 
 def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
     positional = [*arguments.posonlyargs, *arguments.args]
@@ -422,46 +334,3 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
     for argument, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if value is not None:
             yield argument.arg, value
-
-
-def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    for name in ("body", "orelse", "finalbody"):
-        yield getattr(statement, name, [])
-    for handler in getattr(statement, "handlers", []):
-        yield handler.body
-
-
-def _all_blocks(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
-    yield body
-    for statement in body:
-        if not isinstance(statement, Function | ast.ClassDef):
-            for block in _blocks(statement):
-                yield from _all_blocks(block)
-
-
-def _leaves(body: list[ast.stmt]) -> bool:
-    return bool(body) and isinstance(body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break)
-
-
-def _negated(test: ast.expr) -> ast.expr:
-    """The opposite of a test; `a != b` becomes `a == b`."""
-    opposites: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.NotEq: ast.Eq, ast.NotIn: ast.In}
-    if isinstance(test, ast.Compare) and type(test.ops[0]) in opposites and len(test.ops) == 1:
-        return ast.Compare(test.left, [opposites[type(test.ops[0])]()], test.comparators)
-    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.In):
-        return ast.UnaryOp(ast.Not(), ast.Constant(None))
-    return ast.UnaryOp(ast.Not(), test)
-
-
-def _flat(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _flat(key)
-            yield from _flat(each)
-    elif isinstance(value, list | tuple | set | frozenset):
-        if not value:
-            yield ""
-        for each in value:
-            yield from _flat(each)
-    else:
-        yield canonical(value)
