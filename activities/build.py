@@ -6,7 +6,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.artifact_store import put_file
-from activities.environment import EnvironmentFailed, ensure_environment
+from activities.environment import EnvironmentFailed, environment_of
 from activities.git import git
 from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
 from activities.workspace import checked_out, private_folder
@@ -31,15 +31,20 @@ for name in open(listing, "rb").read().split(b"\\0"):
 
 @activity.defn
 async def build_environment(request: StageRequest) -> StageVerdict:
-    """Make the environment, compile the sources and lint them when `build.lint` is set."""
+    """Make the environment, compile the sources and lint them when `build.lint` is set.
+
+    A repository without a Python package, whose stages run commands only, has nothing to build.
+    """
     pipeline = request.pipeline
     require_isolation(pipeline.sandbox == "required")
     async with checked_out(request.workspace) as copy:
         try:
-            environment = await ensure_environment(request.workspace, pipeline, copy)
+            environment = await environment_of(request.workspace, pipeline, copy)
         except EnvironmentFailed as error:
             logs = await _store(error.output)
             return StageVerdict(state="failed", summary=str(error), artifacts=logs)
+        if environment is None:
+            return StageVerdict(state="passed", summary="no Python package: nothing to build")
         tracked = (await git(["ls-files", "-z", "--", "*.py"], cwd=copy)).split(b"\0")
         # Names of files are bytes; not all of them are UTF-8.
         paths = [os.fsdecode(path) for path in tracked if path]

@@ -37,6 +37,24 @@ class EnvironmentFailed(Exception):
         self.output = output
 
 
+def needs_environment(pipeline: Pipeline, copy: Path) -> bool:
+    """Whether there is anything that a Python environment is for: pytest, ruff, or a package."""
+    build = pipeline.build
+    stages = [pipeline.tests(name) for name in ("unit", "integration", "e2e")]
+    if build.lint or any(section is not None and section.runs_pytest for section in stages):
+        return True
+    files = [copy / "pyproject.toml", copy / "setup.py", *copy.glob("requirements*.txt")]
+    wanted = build.requirements or build.extras or build.groups
+    return bool(wanted) or any(path.is_file() for path in files)
+
+
+async def environment_of(workspace: Workspace, pipeline: Pipeline, copy: Path) -> Path | None:
+    """The environment, as `ensure_environment` makes it; None where nothing needs one."""
+    if not needs_environment(pipeline, copy):
+        return None
+    return await ensure_environment(workspace, pipeline, copy)
+
+
 async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Path) -> Path:
     """The folder of the repository's virtual environment, made on this machine when needed.
 

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities import load_service
 from activities.artifact_store import put_bytes, put_file
-from activities.environment import EnvironmentFailed, ensure_environment
+from activities.environment import EnvironmentFailed, environment_of
 from activities.k6_summary import parse_summary
 from activities.k6_verdict import judge
 from activities.load_service import LoadOutcome, LoadPlan
@@ -80,7 +80,7 @@ async def run_load_test(request: StageRequest) -> StageVerdict:
         environment = None
         if section.service is not None:
             try:
-                environment = await ensure_environment(request.workspace, request.pipeline, copy)
+                environment = await environment_of(request.workspace, request.pipeline, copy)
             except EnvironmentFailed as error:
                 return StageVerdict(state="failed", summary=f"environment of the service: {error}")
         with private_folder() as folder:

@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from activities.artifact_store import get_bytes, put_bytes
 from activities.environment import ensure_environment
 from activities.git import git
+from activities.healing.frame_suspects import suspects_by_frames
 from activities.healing.model_context import SuspiciousLine, build_context
 from activities.healing.model_prompt import INSTRUCTIONS, format_feedback
 from activities.healing.search.candidate_server import ServerDied, candidate_server
@@ -121,8 +122,10 @@ def _read(copy: Path, path: str) -> bytes | None:
 
 
 async def _suspects(request: PromptRequest, copy: Path) -> list[SuspiciousLine]:
-    """The most suspicious lines by per-test coverage; none when the stage cannot be measured."""
+    """The most suspicious lines, by per-test coverage or else by where the failing tests were."""
     section = section_of(request)
+    if not section.runs_pytest:
+        return suspects_by_frames(request.report.failures, _SUSPECTS)
     environment = await ensure_environment(request.workspace, request.pipeline, copy)
     search = SearchRequest(
         workspace=copy,
@@ -137,9 +140,9 @@ async def _suspects(request: PromptRequest, copy: Path) -> list[SuspiciousLine]:
         async with candidate_server(copy, environment) as server:
             measured = await heartbeating(measure(server, search), f"coverage {request.stage}")
     except ServerDied:
-        return []
+        return suspects_by_frames(request.report.failures, _SUSPECTS)
     if isinstance(measured, str):
-        return []
+        return suspects_by_frames(request.report.failures, _SUSPECTS)
     scores = suspicion(measured.spectra, len(measured.failing), request.report.failures)
     lines = [
         (path, line, min(score, 1.0))

@@ -1,13 +1,13 @@
 """Running pytest in the sandbox and reading its report log into a TestReport."""
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from activities.artifact_store import put_file
+from activities.collected_tests import digest_of, seen_by
 from activities.printable import printable
 from activities.process import Completed
 from activities.sandbox import Limits, Sandbox, inside, run_sandboxed
@@ -79,7 +79,7 @@ async def run_pytest(
     )
 
 
-def test_sandbox(copy: Path, environment: Path, results: Path) -> Sandbox:
+def test_sandbox(copy: Path, environment: Path | None, results: Path) -> Sandbox:
     """The sandbox in which tests run: no network, the repository importable."""
     sandbox = Sandbox(workspace=copy, environment=environment, results=results)
     roots = [copy / "src", copy] if (copy / "src").is_dir() else [copy]
@@ -141,7 +141,7 @@ def read_report(
             )
             outcomes[node_id] = "failed"
     counts = list(outcomes.values())
-    collected = sorted(_seen_by(original, list(outcomes)) if original else outcomes)
+    collected = seen_by(original, list(outcomes)) if original else list(outcomes)
     outcome, detail = _outcome(done, finished, failures, counts, timeout)
     return TestReport(
         outcome=outcome,
@@ -150,22 +150,11 @@ def read_report(
         failed=len(failures),
         skipped=counts.count("skipped"),
         failures=tuple(failures.values())[:_MAXIMUM_FAILURES],
-        collected_digest=hashlib.sha256("\n".join(collected).encode()).hexdigest(),
+        collected_digest=digest_of(collected),
         finished=finished,
         seconds=round(done.seconds, 3),
         detail=detail,
     )
-
-
-def _seen_by(original: TestReport, node_ids: list[str]) -> list[str]:
-    """Those that the original run came to: none of files it could not collect, none after its end.
-
-    A patch that mends an import or an endless loop lets more tests be seen than there were.
-    """
-    unread = [failure.node_id for failure in original.failures if failure.phase == "collect"]
-    below = tuple(f"{name}{separator}" for name in unread for separator in ("::", "/"))
-    seen = [node_id for node_id in node_ids if not node_id.startswith(below)]
-    return seen if original.finished else seen[: original.total]
 
 
 def _outcome(

@@ -3,12 +3,12 @@
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.environment import EnvironmentFailed, ensure_environment
+from activities.environment import EnvironmentFailed, environment_of
 from activities.healing.failure_signature import failure_signature
 from activities.healing.triage import infrastructure_reason
-from activities.pytest_run import run_pytest
 from activities.sandbox import require_isolation
-from activities.workspace import checked_out, private_folder
+from activities.stage_tests import run_stage_tests
+from activities.workspace import checked_out
 from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport, Triage
 from regreen.pipeline_file import TestSection
@@ -39,24 +39,17 @@ async def run_tests(request: StageRequest) -> TestReport:
     require_isolation(request.pipeline.sandbox == "required")
     async with checked_out(request.workspace) as copy:
         try:
-            environment = await ensure_environment(request.workspace, request.pipeline, copy)
+            environment = await environment_of(request.workspace, request.pipeline, copy)
         except EnvironmentFailed as error:
             raise ApplicationError(str(error), type="EnvironmentFailed") from error
-        with private_folder() as results:
-            return await run_pytest(
-                copy,
-                environment,
-                results,
-                section,
-                subject=f"pytest {request.stage}",
-                coverage=True,
-                keep=True,
-            )
+        return await run_stage_tests(
+            copy, environment, section, subject=request.stage, coverage=True, keep=True
+        )
 
 
 @activity.defn
 async def triage_failures(request: TriageRequest) -> Triage:
-    """Run the failing tests alone, again: only what fails each time is healed."""
+    """Run the failing tests again, alone where that can be: only what fails each time is healed."""
     failures = request.report.failures
     ids = [failure.node_id for failure in failures]
     flaky: set[str] = set()
@@ -64,17 +57,15 @@ async def triage_failures(request: TriageRequest) -> Triage:
         reason = infrastructure_reason(copy, failures)
         if reason:
             return Triage(kind="infrastructure", reason=reason)
-        environment = await ensure_environment(request.workspace, request.pipeline, copy)
+        environment = await environment_of(request.workspace, request.pipeline, copy)
         for number in range(1, _RERUNS + 1):
-            with private_folder() as results:
-                report = await run_pytest(
-                    copy,
-                    environment,
-                    results,
-                    section_of(request),
-                    subject=f"pytest {request.stage}: {len(ids)} failing alone, {number} of 2",
-                    node_ids=ids,
-                )
+            report = await run_stage_tests(
+                copy,
+                environment,
+                section_of(request),
+                subject=f"{request.stage}: {len(ids)} failing, again, {number} of {_RERUNS}",
+                node_ids=ids,
+            )
             red = {failure.node_id for failure in report.failures}
             if report.outcome in ("passed", "failed"):
                 flaky |= set(ids) - red

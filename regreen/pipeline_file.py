@@ -5,6 +5,7 @@ Every key is optional. A repository without the file gets the defaults below.
 
 import difflib
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 
 from regreen.contracts.healing import HealBudget, HealerName
@@ -96,15 +98,57 @@ class BuildSection(Section):
 
 
 class TestSection(Section):
-    """One stage of tests."""
+    """One stage of tests: run by pytest, or by a command that writes a JUnit XML report."""
 
     __test__ = False
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentSchemas": {
+                "command": {
+                    "required": ["report"],
+                    "properties": {"paths": {"maxItems": 0}, "arguments": {"maxItems": 0}},
+                },
+                "report": {"required": ["command"]},
+            }
+        }
+    )
 
     paths: tuple[str, ...] = ()
     """Files or folders given to pytest; empty: pytest's own choice."""
     arguments: tuple[str, ...] = ()
     """More arguments for pytest, such as `-m "not slow"`."""
+    command: tuple[str, ...] = ()
+    """Program and arguments that run the tests in place of pytest; no shell."""
+    report: str | None = None
+    """The JUnit XML files that the command writes: a path or a glob pattern from the root."""
     timeout: Duration = 600.0
+
+    @model_validator(mode="after")
+    def _check_command(self) -> "TestSection":
+        if self.command and not self.report:
+            raise ValueError("`command` needs `report`, the JUnit XML file that it writes")
+        if self.report and not self.command:
+            raise ValueError("`report` belongs to `command`, which is missing")
+        unfit = [name for name in ("paths", "arguments") if getattr(self, name)]
+        if self.command and unfit:
+            raise ValueError(f"`{unfit[0]}` is for pytest and does not go with `command`")
+        parts = PurePosixPath(self.report).parts if self.report else ("report",)
+        if not parts or parts[0] == "/" or not {"..", ".git"}.isdisjoint(parts):
+            raise ValueError(f"`report: {self.report}` has to be a path below the root")
+        if any("**" in part and part != "**" for part in parts):
+            raise ValueError(f"`report: {self.report}`: `**` stands for folders and stands alone")
+        return self
+
+    @property
+    def runs_pytest(self) -> bool:
+        """Whether pytest runs the tests, and not a command."""
+        return not self.command
+
+    @property
+    def tool(self) -> str:
+        """What runs the tests, in a word."""
+        return PurePosixPath(self.command[0]).name if self.command else "pytest"
 
 
 class ServiceSection(Section):
@@ -235,6 +279,8 @@ def parse_pipeline(text: str, where: str = FILE_NAME) -> Pipeline:
 
 def _explain(kind: str, message: str, location: tuple[int | str, ...]) -> str:
     dotted = ".".join(str(part) for part in location)
+    if kind == "tuple_type":
+        return f"{dotted}: expected a list, such as [first, second]"
     if kind != "extra_forbidden":
         return f"{dotted}: {message.removeprefix('Value error, ')}"
     key = str(location[-1])

@@ -7,7 +7,7 @@ import typer
 
 from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
-from starters import look, run_command, services, setup, steer, verification
+from starters import heal_command, look, run_command, services, setup, steer, verification
 from starters.console import complete, leave, tell
 
 app = typer.Typer(
@@ -73,16 +73,22 @@ def run(
 def heal(
     repository: Annotated[Path, typer.Argument(help="A git repository on disk.")] = Path(),
     ref: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "HEAD",
-    apply: Annotated[bool, typer.Option("--apply", help="Put it in the working tree.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Put the diff into the working tree.")
+    ] = False,
     json: Json = False,
     state: State = None,
 ) -> int:
     """Only build, tests and heal loop; print the diff that turns the tests green.
 
-    Examples: `regreen heal` · `regreen heal ../shop --apply`
+    The diff goes to standard output, progress and verdicts to standard error. Nothing is changed
+    without `--apply`. The heal of a commit is made once: a second call shows it again at once.
+
+    Examples: `regreen heal` · `regreen heal ../shop --apply` ·
+    `regreen heal --ref main > fix.patch` · `regreen heal --json | jq -r '.heals[].diff'`
     """
     settings = run_command.use_state(state)
-    return complete(run_command.heal(repository, ref, apply=apply, json=json, settings=settings))
+    return complete(heal_command.heal(repository, ref, apply=apply, json=json, settings=settings))
 
 
 @app.command()

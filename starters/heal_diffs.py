@@ -1,8 +1,11 @@
 """Showing what heals changed."""
 
+import sys
+
 from rich.syntax import Syntax
 
 from activities.artifact_store import get_bytes
+from activities.printable import printable
 from regreen.contracts.run import RunReport
 from starters.console import output
 
@@ -26,3 +29,16 @@ async def print_attempts(report: RunReport, *, only_healed: bool = False) -> Non
             if attempt.patch is not None:
                 patch = (await get_bytes(attempt.patch)).decode("utf-8", "replace")
                 output.print(Syntax(patch, "diff", background_color="default", word_wrap=True))
+
+
+def print_diff(diff: bytes) -> None:
+    """Print a diff to standard output: in colour on a terminal, to the byte elsewhere."""
+    if not diff:
+        return
+    if output.is_terminal:
+        text = printable(diff.decode("utf-8", "replace"))
+        output.print(Syntax(text, "diff", background_color="default", word_wrap=True))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(diff)
+    sys.stdout.buffer.flush()

@@ -91,7 +91,8 @@ async def _check_tests(root: Path, commit: str, pipeline: Pipeline, files: list[
             name = path.partition("::")[0].rstrip("/")
             if not any(each == name or each.startswith(f"{name}/") for each in files):
                 raise UsageError(f"{stage}: `{path}` is not in commit {commit[:12]}")
-    if not any(_TEST_FILE.search(name) for name in files) and not pipeline.unit.paths:
+    chosen = pipeline.unit.paths or pipeline.unit.command
+    if not any(_TEST_FILE.search(name) for name in files) and not chosen:
         # A repository can name its tests as it likes in its pytest configuration.
         configured = [name for name in ("pytest.ini", "tox.ini", "setup.cfg") if name in files]
         if not configured and not await _names_tests(root, commit, files):

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from rich.prompt import Prompt
 
-from activities.artifact_store import get_bytes
-from activities.git import git
 from regreen.contracts.run import PipelineRequest, Review, RunReport
-from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK, UsageError
+from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK
 from regreen.settings import Settings, load_settings
 from starters import runs
 from starters.console import errors, output, print_json
@@ -49,29 +47,6 @@ async def run(path: Path, ref: str, *, json: bool, detach: bool, settings: Setti
     if dirty:
         note(f"uncommitted changes are not part of the run; it runs commit {request.commit[:12]}")
     return await follow_request(request, json=json, detach=detach, settings=settings)
-
-
-async def heal(path: Path, ref: str, *, apply: bool, json: bool, settings: Settings) -> int:
-    """Run build, tests and heal loop only; print or apply the diff. Returns the exit code."""
-    request, _, dirty = await resolve(path, ref)
-    if apply and dirty:
-        raise UsageError("the working tree has uncommitted changes; commit or stash them first")
-    request = request.model_copy(update={"heal_only": True})
-    async with temporal(settings) as connection:
-        await runs.start(connection.client, request)
-        with shown(errors) as show:
-            report = await runs.follow(connection.client, runs.workflow_id(request), show)
-        if json:
-            print_json(run_document(report, settings, connection.ui))
-    healed = [a for s in report.stages for a in s.attempts if a.verdict == "healed" and a.patch]
-    patch = b"".join([await get_bytes(a.patch) for a in healed if a.patch])
-    if not json:
-        errors.print(stage_table(report.stages))
-        sys.stdout.write(patch.decode("utf-8", "replace"))
-    if patch and apply:
-        await git(["apply", "--whitespace=nowarn", "-"], cwd=Path(request.location), data=patch)
-        note("applied to the working tree; run the tests and commit")
-    return EXIT_CODES[report.state]
 
 
 async def follow_request(

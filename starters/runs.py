@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from temporalio.client import (
     Client,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
@@ -40,14 +42,30 @@ class ConnectionLost(UnreachableError):
 
 
 @dataclass(frozen=True)
+class Step:
+    """An activity that runs, or waits for a worker."""
+
+    activity: str
+    """The activity's name, such as `verify_patch`."""
+    stage: str = ""
+    """The test stage that it belongs to; empty for the other stages."""
+    subject: str = ""
+    line: str = ""
+    """What it is at and what it last said; empty when it has not said anything."""
+    seconds: float = 0.0
+    """Since it started; 0 while it waits."""
+
+
+@dataclass(frozen=True)
 class Progress:
     """A run's report and what is going on in it right now."""
 
     report: RunReport
-    attempts: dict[str, TestStageResult]
+    attempts: dict[str, TestStageResult] = field(default_factory=dict)
     """Progress of the test stages that run."""
-    activity: dict[str, str]
-    """What the running steps last said, by the stage's or tool's name."""
+    steps: tuple[Step, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long the test stages have been running."""
 
 
 def workflow_id(request: PipelineRequest) -> str:
@@ -119,7 +137,7 @@ async def follow(
             try:
                 description = await handle.describe()
                 report = await handle.query(PipelineWorkflow.report)
-                show(Progress(report, *await _details(client, handle, report)))
+                show(await _progress(client, handle, report))
             except RPCError as error:
                 raise _translated(error, run) from error
             except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
@@ -203,32 +221,47 @@ def _final(status: WorkflowExecutionStatus | None, report: RunReport) -> RunRepo
     return report.model_copy(update={"state": state, "reason": reason})
 
 
-async def _details(
+async def _progress(
     client: Client, handle: WorkflowHandle[PipelineWorkflow, RunReport], report: RunReport
-) -> tuple[dict[str, TestStageResult], dict[str, str]]:
+) -> Progress:
     attempts: dict[str, TestStageResult] = {}
-    said = dict(await _heartbeats(handle))
+    seconds: dict[str, float] = {}
+    steps = await _steps(await handle.describe(), "")
     for stage in report.stages:
         if stage.running and stage.state is None and stage.name in ("unit", "integration", "e2e"):
             child = client.get_workflow_handle(f"{report.workflow_id}/{stage.name}")
             try:
                 attempts[stage.name] = await child.query("progress", result_type=TestStageResult)
-                said |= dict(await _heartbeats(child))
+                description = await child.describe()
+                steps += await _steps(description, stage.name)
             except (RPCError, WorkflowQueryFailedError):
                 continue
-    return attempts, said
+            seconds[stage.name] = _since(description.start_time)
+    return Progress(report, attempts, tuple(steps), seconds)
 
 
-async def _heartbeats(handle: WorkflowHandle[PipelineWorkflow, RunReport]) -> list[tuple[str, str]]:
-    description = await handle.describe()
-    told = []
+async def _steps(description: WorkflowExecutionDescription, stage: str) -> list[Step]:
+    steps = []
     for pending in description.raw_description.pending_activities:
-        details = await handle._client.data_converter.decode(pending.heartbeat_details.payloads)
-        for detail in details:
-            if isinstance(detail, dict):
-                text = str(detail.get("line") or "")
-                told.append((str(detail.get("subject", pending.activity_type.name)), text))
-    return told
+        said: dict[str, object] = {}
+        payloads = pending.heartbeat_details.payloads
+        for detail in await description.data_converter.decode(payloads):
+            said |= detail if isinstance(detail, dict) else {}
+        started = pending.last_started_time
+        steps.append(
+            Step(
+                activity=pending.activity_type.name,
+                stage=stage,
+                subject=str(said.get("subject") or ""),
+                line=str(said.get("line") or ""),
+                seconds=_since(started.ToDatetime(UTC)) if started.seconds else 0.0,
+            )
+        )
+    return steps
+
+
+def _since(moment: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - moment).total_seconds())
 
 
 def _translated(error: RPCError, run: str = "") -> Exception:

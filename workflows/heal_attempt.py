@@ -53,12 +53,16 @@ class _Proposed:
     reason: str = ""
     tokens: int = 0
     cost_usd: float = 0.0
+    candidates: int = 0
 
 
 async def try_to_heal(
     healer: HealerName, number: int, heal_round: HealRound
 ) -> tuple[Attempt, TestReport | None] | Exhausted:
     """Make one attempt. The report is that of the healed suite, or None when it is not healed."""
+    section = heal_round.request.pipeline.tests(heal_round.request.stage)
+    if healer == "search" and section is not None and not section.runs_pytest:
+        return Exhausted("search heals pytest stages only")
     started = workflow.time()
     attempt = Attempt(number=number, healer=healer, verdict="error", reason="")
     suite = None
@@ -105,7 +109,12 @@ async def _search(number: int, heal_round: HealRound) -> _Proposed:
         f"{len(heal_round.triage.failing)} failing",
         timeout=4 * request.pipeline.heal.search_seconds + 900,
     )
-    return _Proposed(proposal.patch, proposal.explanation, reason=proposal.explanation)
+    return _Proposed(
+        proposal.patch,
+        proposal.explanation,
+        reason=proposal.explanation,
+        candidates=proposal.candidates,
+    )
 
 
 async def _ask(number: int, heal_round: HealRound) -> _Proposed:

@@ -74,8 +74,9 @@ class TestStageWorkflow:
             workspace=self._request.workspace,
             pipeline=self._request.pipeline,
         )
+        tool = section.tool if section else "tests"
         return await call(
-            "runner", run_tests, request, summary=f"pytest {stage}", timeout=limit + 120
+            "runner", run_tests, request, summary=f"{tool} {stage}", timeout=limit + 120
         )
 
     async def _triage(self, report: TestReport) -> Triage:

@@ -10,6 +10,7 @@ from activities.healing.redaction import redact
 from activities.healing.source_excerpts import (
     Excerpt,
     around_line,
+    file_of_test,
     imported_modules,
     of_test,
     read_source,
@@ -109,10 +110,10 @@ def _failures(root: Path, failures: Sequence[TestFailure], total: int) -> str:
         ]
         lines.append(failure.message.rstrip())
         lines += [
-            f"  at {frame.path}:{frame.line} in {frame.function or 'the module'}"
+            f"  at {frame.path}:{frame.line}" + (f" in {frame.function}" if frame.function else "")
             for frame in failure.frames[-_MOST_FRAMES:]
         ]
-        source = of_test(root, failure.node_id)
+        source = of_test(root, failure)
         if source is not None:
             lines.append(_show(source))
         if failure.output.strip():
@@ -144,7 +145,7 @@ def _code(root: Path, failures: Sequence[TestFailure], suspicious: Sequence[Susp
 
 def _imported(root: Path, failures: Sequence[TestFailure]) -> Iterator[Excerpt]:
     # Without frames or coverage, what the test imports is the best guess.
-    tests = dict.fromkeys(failure.node_id.split("::")[0] for failure in failures)
+    tests = dict.fromkeys(file_of_test(failure) for failure in failures)
     modules = dict.fromkeys(module for test in tests for module in imported_modules(root, test))
     for path in modules:
         text = read_source(root, path)

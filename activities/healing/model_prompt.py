@@ -12,7 +12,7 @@ not only for the values in the failing tests.
 
 Answer with one to three sentences about cause and correction, then one block for each edit:
 
-path/to/file.py
+path/to/file
 <<<<<<< SEARCH
 the lines to replace, copied exactly from the file with their indentation
 =======
@@ -21,7 +21,7 @@ the new lines
 
 - The path stands alone on its line, relative to the repository's root.
 - SEARCH holds whole, consecutive lines that occur once in the file; add lines around if needed.
-- Change only the lines that must change. Keep comments and docstrings, names and formatting.
+- Change only the lines that must change. Keep comments and documentation, names and formatting.
 - An empty SEARCH part makes a new file.
 
 An edit is refused when it

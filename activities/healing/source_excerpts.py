@@ -1,4 +1,7 @@
-"""Pieces of a repository's Python sources: the function around a line, a test, a module."""
+"""Pieces of a repository's sources: the function around a line, a test, a module.
+
+Python is parsed; sources in other languages are cut by their indentation.
+"""
 
 import ast
 import warnings
@@ -6,8 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.healing.guard_module import Definition, decode, definitions
+from activities.healing.guard_paths import is_test_path
+from activities.healing.indented_source import block_around, block_of_test
+from activities.healing.script_imports import SUFFIXES, imported_scripts
+from regreen.contracts.testing import TestFailure
 
 _LONGEST_FUNCTION = 150
+_LONGEST_TEST = 60
 _MARGIN = 15
 
 
@@ -45,6 +53,10 @@ def around_line(root: Path, path: str, line: int) -> Excerpt | None:
     lines = text.split("\n")
     if not 0 < line <= len(lines):
         return None
+    if not path.endswith(".py"):
+        near = max(1, line - _MARGIN), min(len(lines), line + _MARGIN)
+        first, last = block_around(lines, line, _LONGEST_FUNCTION) or near
+        return Excerpt(path, first, last, "\n".join(lines[first - 1 : last]))
     spans = [
         (_first_line(node), node.end_lineno or node.lineno)
         for _, node in _definitions(text)
@@ -58,8 +70,30 @@ def around_line(root: Path, path: str, line: int) -> Excerpt | None:
     return Excerpt(path, first, last, "\n".join(lines[first - 1 : last]))
 
 
-def of_test(root: Path, node_id: str) -> Excerpt | None:
-    """The source of a test by pytest's node id, parameters or not; None when it is not found."""
+def file_of_test(failure: TestFailure) -> str:
+    """The file of a failing test: the id begins with it, or its stack trace leads there."""
+    named = failure.node_id.split("::")[0]
+    inside = [frame.path for frame in failure.frames if is_test_path(frame.path)]
+    return inside[-1] if inside and not named.endswith(".py") else named
+
+
+def of_test(root: Path, failure: TestFailure) -> Excerpt | None:
+    """The source of a failing test; None when it is not found."""
+    path = file_of_test(failure)
+    if path.endswith(".py"):
+        return _of_pytest(root, failure.node_id)
+    text = read_source(root, path)
+    if text is None:
+        return None
+    lines = text.split("\n")
+    near = [frame.line for frame in failure.frames if frame.path == path]
+    name = failure.node_id.rpartition("::")[2]
+    first, last = block_of_test(lines, name, near[-1] if near else 0, _LONGEST_TEST)
+    return Excerpt(path, first, last, "\n".join(lines[first - 1 : last]))
+
+
+def _of_pytest(root: Path, node_id: str) -> Excerpt | None:
+    """By pytest's node id, with parameters or without."""
     path, *names = node_id.split("::")
     text = read_source(root, path)
     if text is None or not names:
@@ -74,6 +108,8 @@ def of_test(root: Path, node_id: str) -> Excerpt | None:
 
 def imported_modules(root: Path, path: str) -> list[str]:
     """Paths of the repository's own modules that a file imports, in the order of the imports."""
+    if path.endswith(SUFFIXES):
+        return imported_scripts(root, path)
     tree = _parse(read_source(root, path) or "")
     names: list[str] = []
     for node in ast.walk(tree):

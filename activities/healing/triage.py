@@ -8,6 +8,8 @@ from pathlib import Path
 from regreen.contracts.testing import TestFailure
 
 _MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
+# Node's words. What begins with a dot or a slash is a file of the repository.
+_MISSING_PACKAGE = re.compile(r"Cannot find (?:module|package) '([^'./][^']*)'")
 # Fixtures come from plugins and from files of the tests, which no heal may change.
 _MISSING_FIXTURE = re.compile(r"fixture '(\w+)' not found")
 _MACHINE = {
@@ -32,6 +34,8 @@ def infrastructure_reason(tree: Path, failures: Sequence[TestFailure]) -> str:
         missing = _MISSING_MODULE.search(failure.message)
         if missing and _is_third_party(tree, missing[1]):
             return f"third-party package `{missing[1]}` is not installed ({failure.node_id})"
+        if package := _MISSING_PACKAGE.search(failure.message):
+            return f"package `{package[1]}` is not installed ({failure.node_id})"
         if fixture := _MISSING_FIXTURE.match(failure.message):
             return f"no fixture `{fixture[1]}`: a pytest plugin is missing ({failure.node_id})"
         if failure.exception in _MACHINE:

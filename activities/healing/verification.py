@@ -6,11 +6,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, put_bytes
-from activities.environment import ensure_environment
+from activities.environment import environment_of
 from activities.git import git
 from activities.healing.hunks import split_hunks
-from activities.pytest_run import run_pytest
-from activities.workspace import checked_out, private_folder
+from activities.stage_tests import run_stage_tests
+from activities.workspace import checked_out
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport, Verification
@@ -56,24 +56,22 @@ async def _check(
     assert section is not None
     try:
         async with checked_out(request.workspace.with_patch(patch)) as copy:
-            environment = await ensure_environment(request.workspace, pipeline, copy)
+            environment = await environment_of(request.workspace, pipeline, copy)
             tree = (await git(["write-tree"], cwd=copy)).decode().strip()
 
             async def run(
                 part: TestSection, subject: str, node_ids: Sequence[str] = ()
             ) -> TestReport:
-                with private_folder() as results:
-                    return await run_pytest(
-                        copy,
-                        environment,
-                        results,
-                        part,
-                        subject=f"pytest {subject}",
-                        node_ids=node_ids,
-                        coverage=thorough and not node_ids,
-                        keep=thorough and not node_ids,
-                        original=request.original,
-                    )
+                return await run_stage_tests(
+                    copy,
+                    environment,
+                    part,
+                    subject=subject,
+                    node_ids=node_ids,
+                    coverage=thorough and not node_ids,
+                    keep=thorough and not node_ids,
+                    original=request.original if part is section else None,
+                )
 
             healed = await run(section, f"{stage}: failing tests", request.failing)
             if healed.outcome != "passed":

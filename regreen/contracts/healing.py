@@ -100,6 +100,8 @@ class Attempt(Contract):
     reason: str
     explanation: str = ""
     patch: ArtifactRef | None = None
+    candidates: int = 0
+    """How many candidate patches the search healer ran, those before a crash included."""
     tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0

@@ -88,6 +88,17 @@ def test_every_key_is_read() -> None:
     assert pipeline.release.tag_prefix == "release-"
 
 
+def test_a_stage_runs_pytest_or_a_command() -> None:
+    pipeline = parse_pipeline(
+        "unit: {command: [/usr/bin/node, --test], report: 'out/**/*.xml', timeout: 5m}\ne2e: {}"
+    )
+
+    assert (pipeline.unit.runs_pytest, pipeline.unit.tool) == (False, "node")
+    assert pipeline.unit.command == ("/usr/bin/node", "--test")
+    assert pipeline.e2e is not None
+    assert (pipeline.e2e.runs_pytest, pipeline.e2e.tool) == (True, "pytest")
+
+
 def test_what_is_no_test_stage_has_no_tests() -> None:
     assert parse_pipeline(FULL).tests("load") is None
     assert parse_pipeline(FULL).tests("nonsense") is None
@@ -161,6 +172,31 @@ def test_an_unknown_key_is_told_with_its_line_and_the_nearest(text: str, message
         ("load: {}", "regreen.yaml:1: load.script: "),
         ("python: 3.12", "regreen.yaml:1: python: "),
         ("unit:\n  paths:\n  - a\n  - 5", "regreen.yaml:4: unit.paths.1: "),
+        (
+            "unit:\n  command: node --test\n  report: a.xml",
+            "regreen.yaml:2: unit.command: expected a list, such as [first, second]",
+        ),
+        (
+            "\nunit: {command: [node, --test]}",
+            "regreen.yaml:2: unit: `command` needs `report`, the JUnit XML file that it writes",
+        ),
+        (
+            "e2e: {report: a.xml}",
+            "regreen.yaml:1: e2e: `report` belongs to `command`, which is missing",
+        ),
+        (
+            "unit: {command: [a], report: a.xml, paths: [tests]}",
+            "regreen.yaml:1: unit: `paths` is for pytest and does not go with `command`",
+        ),
+        (
+            "unit: {command: [a], report: a.xml, arguments: [-q]}",
+            "regreen.yaml:1: unit: `arguments` is for pytest and does not go with `command`",
+        ),
+        ("unit: {command: [a], report: /tmp/a.xml}", "has to be a path below the root"),
+        ("unit: {command: [a], report: ../a.xml}", "has to be a path below the root"),
+        ("unit: {command: [a], report: .git/a.xml}", "has to be a path below the root"),
+        ("unit: {command: [a], report: .}", "has to be a path below the root"),
+        ("unit: {command: [a], report: 'a**/b.xml'}", "`**` stands for folders and stands alone"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_line(text: str, message: str) -> None:
@@ -209,11 +245,16 @@ def test_the_schema_for_editors_agrees() -> None:
     validator.check_schema(schema)
 
     assert not list(validator.iter_errors(yaml.safe_load(FULL)))
+    command = "unit: {command: [node, --test], report: a.xml, paths: []}"
+    assert not list(validator.iter_errors(yaml.safe_load(command)))
     for wrong in (
         "unti: {}",
         "unit: {timeout: soon}",
         "version: 2",
         "heal: {budget: {attempts: 9}}",
+        "unit: {command: [node, --test]}",
+        "unit: {report: a.xml}",
+        "unit: {command: [node], report: a.xml, paths: [tests]}",
     ):
         assert list(validator.iter_errors(yaml.safe_load(wrong))), wrong
 

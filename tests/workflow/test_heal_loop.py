@@ -10,7 +10,7 @@ from activities.model_prompt import ReadReply
 from regreen.contracts.healing import GuardVerdict, Opened
 from regreen.contracts.test_stage import TestStageResult
 from regreen.contracts.testing import TestReport, Triage
-from regreen.pipeline_file import Pipeline
+from regreen.pipeline_file import Pipeline, TestSection
 from tests.workflow.running import current_details, run_stage, start_stage
 from tests.workflow.sample_answers import (
     ALL_GREEN,
@@ -62,6 +62,25 @@ def run(env: WorkflowEnvironment, worker_client: Client, script: Script) -> RunS
 
 def _verdicts(result: TestStageResult) -> list[tuple[int, str, str]]:
     return [(each.number, each.healer, each.verdict) for each in result.attempts]
+
+
+NODE = TestSection(command=("node", "--test"), report="unit.xml")
+
+
+async def test_a_stage_with_a_command_is_healed_by_the_model_and_costs_search_no_attempt(
+    run: RunStage, script: Script
+) -> None:
+    result = await run(BOTH.model_copy(update={"unit": NODE}))
+    assert _verdicts(result) == [(1, "openai", "healed")]
+    assert "propose_search_patch" not in script.called
+
+
+async def test_search_alone_does_not_heal_a_stage_with_a_command(
+    run: RunStage, script: Script
+) -> None:
+    result = await run(SEARCH.model_copy(update={"unit": NODE}))
+    assert (result.state, result.attempts) == ("failed", ())
+    assert result.summary.endswith("Not healed: search: search heals pytest stages only")
 
 
 async def test_green_tests_are_run_once_and_nothing_else_happens(

@@ -217,5 +217,5 @@ def test_ordinary_code_stays(code: str) -> None:
 
 def test_the_instructions_show_the_format_that_is_read() -> None:
     reply = parse_reply(INSTRUCTIONS)
-    assert [block.path for block in reply.blocks] == ["path/to/file.py"]
+    assert [block.path for block in reply.blocks] == ["path/to/file"]
     assert "no path" in format_feedback("no path")

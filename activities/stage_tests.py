@@ -1,0 +1,54 @@
+"""The one place that decides how a stage's tests run: by pytest, or by the stage's command."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from activities.command_tests import run_command_tests
+from activities.pytest_run import run_pytest, test_sandbox
+from activities.workspace import private_folder
+from regreen.contracts.testing import TestReport
+from regreen.pipeline_file import TestSection
+
+
+async def run_stage_tests(
+    copy: Path,
+    environment: Path | None,
+    section: TestSection,
+    *,
+    subject: str,
+    node_ids: Sequence[str] = (),
+    coverage: bool = False,
+    keep: bool = False,
+    original: TestReport | None = None,
+) -> TestReport:
+    """Run a stage's tests in a checked-out workspace; see `run_pytest` and `run_command_tests`.
+
+    `environment` is what `environment_of` gives. Coverage is measured where pytest runs.
+    """
+    subject = f"{section.tool} {subject}"
+    with private_folder() as folder:
+        if section.runs_pytest:
+            assert environment is not None, "a stage of pytest needs the environment"
+            return await run_pytest(
+                copy,
+                environment,
+                folder,
+                section,
+                subject=subject,
+                node_ids=node_ids,
+                coverage=coverage,
+                keep=keep,
+                original=original,
+            )
+        results = folder / "results"
+        results.mkdir()
+        return await run_command_tests(
+            copy,
+            test_sandbox(copy, environment, results),
+            folder / "output.txt",
+            section,
+            subject=subject,
+            node_ids=node_ids,
+            keep=keep,
+            original=original,
+        )
