@@ -101,6 +101,8 @@ def _constant_results(comparison: _Comparison) -> Iterator[Finding]:
             for value in result.values
             if value in expected and is_telling(value) and comparison.fresh[value] > 0
         ]
+        if not told and result.table is not None and expected.issuperset(result.table.keys):
+            told = [value for value in result.values if value in expected and not is_empty(value)]
         if told and not _is_allowed(result, comparison):
             reason = f"{told[0]!r:.60} comes from the failing test"
             yield Finding("copied-literal", told[0], result.line, reason)
@@ -146,7 +148,7 @@ def _special_cases(comparison: _Comparison) -> Iterator[Finding]:
         telling = [value for value in pinned if is_telling(value)]
         answers = [value for value in branch.answers if value in expected]
         complete = bool(new.parameters) and new.parameters <= branch.parameters
-        odd = any(not is_empty(value) for value in pinned)
+        odd = any(not is_empty(value) for value in pinned) or pinned.count("2") > 1
         copied = any(is_telling(each) for each in answers) or (
             odd and any(not is_empty(each) for each in answers)
         )
@@ -177,6 +179,10 @@ def _pairs(
 ) -> Iterator[Finding]:
     """The failing test's input and its answer side by side, and sums that ask for the input."""
     tables = set() if before is None else {name for name, _ in _named_tables(before)}
+    asked_before = before is not None and any(
+        _asks_for_constant(node, before) for node in before.nodes
+    )
+    by_name = any(_looks_up_by_name(node, after) for node in after.nodes)
     grown = {id(value) for name, value in _named_tables(after) if name in tables}
     for node in after.nodes:
         pairs: list[tuple[ast.expr, ast.expr]] = []
@@ -191,15 +197,38 @@ def _pairs(
                 ]
             case ast.Tuple(elts=[key, value]) if isinstance(node.ctx, ast.Load):
                 pairs = [(key, value)] if _is_lonely(node, after) else []
+            case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if by_name:
+                pairs = [(ast.copy_location(ast.Constant(name), value), value)]
+            case ast.Return(value=ast.BoolOp(values=parts)) if not asked_before:
+                if not all(_asks_for_constant(part, after) for part in parts):
+                    yield from _asked_in_a_sum(parts, after, expected, fresh)
             case ast.BinOp(left=left, right=right):
                 yield from _asked_in_a_sum([left, right], after, expected, fresh)
         for key, value in pairs:
             asked, answer = _worth(key, after), _worth(value, after)
             told = [each for each in asked if is_telling(each) and each in expected]
             given = [each for each in answer if each in expected and not is_empty(each)]
-            if told and given and fresh[told[0]] > 0 and fresh[given[0]] > 0:
+            is_new = by_name or (bool(told) and fresh[told[0]] > 0)
+            if told and given and is_new and fresh[given[0]] > 0:
                 reason = f"answers the failing test's {told[0]!r:.60} with {given[0]!r:.60}"
                 yield Finding("copied-literal", told[0], key.lineno, reason)
+
+
+def _looks_up_by_name(node: ast.AST, module: Module) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and module.origin(node.func) == "builtins.getattr"
+        and len(node.args) > 1
+        and module.folding.text(node.args[1]) is None
+    )
+
+
+def _asks_for_constant(node: ast.AST, module: Module) -> bool:
+    return (
+        isinstance(node, ast.Compare)
+        and isinstance(node.ops[0], ast.Eq | ast.In)
+        and any(is_telling(value) for value in _worth(node.comparators[0], module))
+    )
 
 
 def _named_tables(module: Module) -> Iterator[tuple[str, ast.expr]]:

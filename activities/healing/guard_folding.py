@@ -56,9 +56,7 @@ class Folding:
             ast.List: lambda node, names: self._all(node.elts, names),
             ast.Set: lambda node, names: set(self._all(node.elts, names)),
             ast.Dict: self._dictionary,
-            ast.BinOp: lambda node, names: operate(
-                node.op, self._value(node.left, names), self._value(node.right, names)
-            ),
+            ast.BinOp: self._operation,
             ast.UnaryOp: lambda node, names: operate(
                 node.op, None, self._value(node.operand, names)
             ),
@@ -167,6 +165,12 @@ class Folding:
             raise Unknown
         return self._elsewhere[f"{module}.{name}"]
 
+    def _operation(self, node: ast.BinOp, names: Names) -> Any:
+        if isinstance(node.op, ast.Mult) and _is_zero(node.left, node.right):
+            return 0
+        left = self._value(node.left, names)
+        return operate(node.op, left, self._value(node.right, names))
+
     def _dictionary(self, node: ast.Dict, names: Names) -> Any:
         pairs = zip(node.keys, node.values, strict=True)
         return {self._value(key, names): self._value(each, names) for key, each in pairs}
@@ -226,3 +230,8 @@ class Folding:
             if all(self._value(each, inner) for each in generator.ifs):
                 found.append(self._value(node.elt, inner))
         return found
+
+
+def _is_zero(*factors: ast.expr) -> bool:
+    """Whether one factor is zero, whatever the other one is."""
+    return any(isinstance(each, ast.Constant) and each.value == 0 for each in factors)

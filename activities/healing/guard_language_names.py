@@ -42,6 +42,7 @@ LANGUAGE_PATTERNS: Patterns = {
             r"|beforeEach|mocha)\b",
             r"\bimport\.meta\.(?:vitest|env\.(?:MODE|TEST|VITEST))",
             r"\bprocess(?:\.|\[\")(?:argv0?|execArgv|title|mainModule|ppid)\b",
+            r"\bprocess\.env\[(?!\")",
             r"\brequire\.main\b",
             r"\bmodule\.(?:parent|children)\b",
             r"\brequire\.cache\b",
@@ -273,6 +274,7 @@ LANGUAGE_PATTERNS: Patterns = {
             r"\.catch\((?:\(?[\w$,{}]*\)?=>(?:\{(?:return;?)?\}|undefined|null|void 0|\[\]"
             r"|\(\{\}\)|\"\"|false|true|0)"
             r"|function\w*\([\w,]*\)\{\}|noop|[\w.]*noop)\)",
+            r",\(?\w*\)?=>(?:undefined|null|void 0|\{\})\)",
             r"\bfinally\{[^{}]*\b(?:return|break|continue)\b",
             r"(?:process|window)\.on(?:ce)?\(\"(?:uncaughtException|unhandledRejection)\""
             r"|\bonerror=|\bonunhandledrejection=",
@@ -367,6 +369,7 @@ LANGUAGE_PATTERNS: Patterns = {
     },
     "rigged-comparison": {
         "any": (
+            r"\|\|(?:true\b|!0)|&&(?:false\b|!1)",
             r"\b(?:equals|Equals|isEqual|equal|isEqualTo|operator=="
             r"|__eq__)\([^(){}]*\)(?:[\w:<>?\s]*)(?:\{return(?: true|\(true\)| !false| 1"
             r"|!0);?\}|=>true|=true\b)",

@@ -167,8 +167,9 @@ class _Reader:
         bound = self._module.folding.bound(node) if isinstance(node, ast.Name) else []
         for each in bound:
             yield from self._of(each, (*tests, *self._tests_around(each)), depth + 1)
-        is_given = isinstance(node, ast.Name) and node.id in self._parameters
-        if is_given or not bound:
+        # What a loop or a caller binds is computed.
+        raw = self._module.folding.scopes.bound(node) if isinstance(node, ast.Name) else [None]
+        if None in raw or not bound:
             yield Result((), line)
 
     def _alternatives(

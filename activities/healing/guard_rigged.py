@@ -152,7 +152,8 @@ def _equal_by_type_alone(
         isinstance(inner, ast.Name) and inner.id == me and id(inner) not in by_type
         for inner in ast.walk(node)
     )
-    if holds and not looks:
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    if (holds and not looks) or names.isdisjoint({me, "isinstance"}):
         reason = f"{name}.__eq__ does not look at what the object holds"
         yield Finding("rigged-comparison", f"{name}.__eq__", node.lineno, reason)
 

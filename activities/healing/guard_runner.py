@@ -42,6 +42,9 @@ def find_detection(module: Module) -> Iterator[Finding]:
             yield from _test_imports(node)
         elif isinstance(node, ast.expr) and id(node) not in prose | inner:
             yield from _text(node, module, inner)
+        if isinstance(node, ast.For | ast.comprehension) and module.origin(node.iter) == "sys.argv":
+            reason = "goes through the arguments of the program that runs"
+            yield Finding("test-runner-detection", "sys.argv", node.iter.lineno, reason)
         if isinstance(node, ast.expr):
             yield from _environment(node, module, listed)
             yield from _arguments(node, module)

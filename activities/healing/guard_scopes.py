@@ -12,7 +12,14 @@ class Scopes:
     def __init__(self, tree: ast.Module) -> None:
         self._scopes = dict(_enclosing(tree, tree))
         self._bindings: dict[tuple[int, str], list[ast.expr | None]] = {}
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        self._straight = {id(each) for node in nodes for each in _straight_on(node)}
+        self._written = {
+            node.attr
+            for node in nodes
+            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+        }
+        for node in nodes:
             self._bind(node)
         owners = {
             id(scope): scope.name
@@ -43,7 +50,14 @@ class Scopes:
         return False
 
     def of_class(self, name: str, attribute: str) -> list[ast.expr | None]:
-        """What the body of a class binds an attribute to."""
+        """What the body of a class binds an attribute to; `self` is any class of the file."""
+        if name in {"self", "cls"}:
+            return [
+                value
+                for (_, bound), values in self._attributes.items()
+                if bound == attribute and attribute not in self._written
+                for value in values
+            ]
         return self._attributes.get((name, attribute), [])
 
     def _bind(self, node: ast.AST) -> None:
@@ -54,8 +68,8 @@ class Scopes:
             self._bind_target(node.target, node.value)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             known = self._bindings.get(self._key(node.target), [])
-            if isinstance(node.op, ast.Add) and len(known) == 1 and known[0] is not None:
-                joined = ast.BinOp(known[0], ast.Add(), node.value)
+            if id(node) in self._straight and len(known) == 1 and known[0] is not None:
+                joined = ast.BinOp(known[0], node.op, node.value)
                 self._bindings[self._key(node.target)] = [ast.copy_location(joined, node)]
             else:
                 self._bind_target(node.target, None)
@@ -108,3 +122,17 @@ def _enclosing(tree: ast.AST, scope: Scope) -> Iterator[tuple[int, Scope]]:
             yield id(child), place
             if not isinstance(child, ast.arguments):
                 pending.append((child, place))
+
+
+def _straight_on(node: ast.AST) -> Iterator[ast.AugAssign]:
+    """Additions to a name in the same block in which it was assigned before."""
+    for block in ("body", "orelse", "finalbody"):
+        assigned: set[str] = set()
+        statements = getattr(node, block, [])
+        for statement in statements if isinstance(statements, list) else ():
+            if isinstance(statement, ast.Assign):
+                assigned |= {each.id for each in statement.targets if isinstance(each, ast.Name)}
+            elif isinstance(statement, ast.AugAssign):
+                target = statement.target
+                if isinstance(target, ast.Name) and target.id in assigned:
+                    yield statement
