@@ -49,15 +49,25 @@ def find_copied(before: Module | None, after: Module, expectations: Sequence[str
 
 
 def _constants(module: Module) -> Iterator[str]:
+    """What is written down; a name for it counts only when it comes from another file."""
     inner: set[int] = set()
     for node in module.nodes:
         if isinstance(node, ast.expr) and id(node) not in inner:
+            if isinstance(node, ast.Name | ast.Attribute) and not _is_elsewhere(node, module):
+                continue
             try:
                 value = module.folding.value(node)
             except Unknown:
                 continue
             inner |= {id(part) for part in ast.walk(node)}
             yield from _plain_values(value)
+
+
+def _is_elsewhere(node: ast.Name | ast.Attribute, module: Module) -> bool:
+    root: ast.expr = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(root, ast.Name) and root.id in module.imports
 
 
 def _plain_values(value: object) -> Iterator[str]:
