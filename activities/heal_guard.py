@@ -8,7 +8,7 @@ from activities.artifact_store import get_bytes
 from activities.git import git
 from activities.healing.guard import guard
 from activities.healing.guard_change import ChangedFile
-from activities.healing.guard_literals import expected_literals
+from activities.healing.guard_literals import expected_literals, source_of_test
 from activities.healing.normal_form import normal_form
 from activities.workspace import checked_out
 from regreen.contracts.artifacts import ArtifactRef
@@ -32,12 +32,25 @@ async def guard_patch(request: GuardRequest) -> GuardVerdict:
     patch = await get_bytes(request.patch)
     async with checked_out(request.workspace) as copy:
         changes = await changed_files(copy, patch)
-    refusals = guard(
+        sources = [failing_test(copy, failure.node_id) for failure in request.failures]
+    verdict = guard(
         changes,
-        expectations=expected_literals(request.failures),
+        expectations=expected_literals(request.failures, sources),
         open_paths=request.pipeline.heal.open_paths,
+        open_rules=request.pipeline.heal.open_rules,
     )
-    return GuardVerdict(refusals=tuple(refusals), normal_form=normal_form(changes))
+    return verdict.model_copy(update={"normal_form": normal_form(changes)})
+
+
+def failing_test(copy: Path, node_id: str) -> str:
+    """The text of the test function that a node id names; empty when it cannot be read."""
+    path = copy / node_id.split("::", maxsplit=1)[0]
+    if not path.resolve().is_relative_to(copy.resolve()) or path.suffix != ".py":
+        return ""
+    try:
+        return source_of_test(path.read_text(encoding="utf-8"), node_id)
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 async def changed_files(copy: Path, patch: bytes) -> list[ChangedFile]:

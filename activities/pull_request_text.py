@@ -33,9 +33,16 @@ def pull_request_body(content: PullRequestContent, patches: Sequence[str]) -> st
             f"## {heal.stage}\n\n{heal.explanation}\n\n"
             f"{fence}diff\n{patch.rstrip()}\n{fence}\n\n"
             f"| test | before | after |\n|---|---|---|\n{tests}\n\n"
+            f"{_opened(heal)}"
             f"Proposed by the {heal.healer} healer, attempt {heal.attempts}; {cost}.\n\n"
             f"Run them: `git checkout {content.branch} && python -m pytest "
             f"{' '.join(repr(node_id) for node_id in heal.failing[:5])}`\n"
         )
     parts.append(f"Run `{content.run}` on {content.source.ref} ({content.source.commit[:12]}).\n")
     return "\n".join(parts)
+
+
+def _opened(heal: Heal) -> str:
+    """What the patch changes only because the policy opens it; empty when there is nothing."""
+    lines = [f"- `{each.rule}` at `{each.path}`: {each.reason}\n" for each in heal.opened]
+    return "".join(["Opened by the policy in `regreen.yaml`:\n\n", *lines, "\n"]) if lines else ""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,6 +22,7 @@ from pydantic import (
 
 from regreen.contracts.healing import HealBudget, HealerName
 from regreen.errors import UsageError
+from regreen.guard_rules import NEVER_OPEN, RULES
 
 FILE_NAME = "regreen.yaml"
 
@@ -51,6 +53,26 @@ Duration = Annotated[
         }
     ),
 ]
+
+
+def _check_rule(name: str) -> str:
+    if name in NEVER_OPEN:
+        raise ValueError(f"the rule `{name}` cannot be opened")
+    if name not in RULES:
+        near = difflib.get_close_matches(name, RULES, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else "docs/guard.md lists them"
+        raise ValueError(f"unknown rule `{name}`; {hint}")
+    return name
+
+
+def _check_reason(reason: str) -> str:
+    if not reason.strip():
+        raise ValueError("the reason must not be empty")
+    return reason
+
+
+RuleName = Annotated[str, AfterValidator(_check_rule)]
+Reason = Annotated[str, AfterValidator(_check_reason)]
 
 
 class Section(BaseModel):
@@ -203,8 +225,10 @@ class HealSection(Section):
     """The search healer gives the same answer for the same seed."""
     flaky: Literal["quarantine", "fail"] = "quarantine"
     """What a test that passes when run again does to its stage."""
-    open_paths: dict[str, str] = Field(default_factory=dict)
+    open_paths: dict[str, Reason] = Field(default_factory=dict)
     """Glob patterns of protected paths that a heal may change, each with the reason why."""
+    open_rules: dict[RuleName, Reason] = Field(default_factory=dict)
+    """Rules of the guard that do not hold here, each with the reason why."""
 
 
 class Pipeline(Section):
@@ -258,7 +282,7 @@ def parse_pipeline(text: str, where: str = FILE_NAME) -> Pipeline:
         return Pipeline.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        location = first["loc"]
+        location = tuple(part for part in first["loc"] if part != "[key]")
         message = (
             f"{where}:{_line_of(root, location)}: {_explain(first['type'], first['msg'], location)}"
         )

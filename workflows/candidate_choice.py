@@ -91,7 +91,7 @@ async def _guard(candidate: Candidate, subject: str, heal_round: HealRound) -> N
     except ActivityError as error:
         _could_not(candidate, error)
         return
-    candidate.normal_form = judged.normal_form
+    candidate.normal_form, candidate.opened = judged.normal_form, judged.opened
     if judged.refusals:
         candidate.verdict = "refused"
         candidate.reason = "; ".join(str(refusal) for refusal in judged.refusals[:3])

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.artifacts import ArtifactRef
-    from regreen.contracts.healing import Attempt, AttemptVerdict, FailedPatch
+    from regreen.contracts.healing import Attempt, AttemptVerdict, FailedPatch, Opened
     from regreen.contracts.test_stage import TestStageRequest
     from regreen.contracts.testing import TestReport, Triage
 
@@ -58,6 +58,8 @@ class Candidate:
     verdict: AttemptVerdict = "no_patch"
     reason: str = ""
     normal_form: str = ""
+    opened: tuple[Opened, ...] = ()
+    """What the guard let pass because the policy says so."""
     candidates: int = 0
     """How many patches the search healer ran to come to this one."""
     votes: int = 1

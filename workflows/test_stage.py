@@ -165,6 +165,7 @@ class TestStageWorkflow:
             attempts=len(self._attempts),
             tokens=sum(each.tokens for each in self._attempts),
             cost_usd=sum(each.cost_usd for each in self._attempts),
+            opened=attempt.opened,
         )
         summary = f"{report.failed} of {report.total} were failing; {attempt.explanation}"
         return self._end("healed", summary, patched, heal=heal, flaky=triage.flaky)

@@ -4,13 +4,18 @@ A heal has to make the program right. The rules refuse patches that make the tes
 way, or that reach beyond the program. `docs/guard.md` lists every rule. The functions are pure.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from activities.healing.guard_change import ChangedFile, extent
+from activities.healing.guard_disguise import check_disguise
+from activities.healing.guard_languages import check_source, is_source
+from activities.healing.guard_module import Finding
 from activities.healing.guard_paths import check_path, is_python
-from activities.healing.guard_python import check_python
+from activities.healing.guard_policy import Policy, apply_policy
+from activities.healing.guard_python import Comparison, compare_python, constants_of_patch
 from activities.healing.guard_text import check_text
-from regreen.contracts.healing import Refusal
+from regreen.contracts.healing import GuardVerdict, Refusal
 
 MOST_FILES = 10
 MOST_LINES = 200
@@ -22,27 +27,67 @@ def guard(
     *,
     expectations: Sequence[str] = (),
     open_paths: Mapping[str, str] | None = None,
-) -> list[Refusal]:
-    """Every reason for refusing a patch, ordered by path and line; empty when it may be tried.
+    open_rules: Mapping[str, str] | None = None,
+) -> GuardVerdict:
+    """Every reason for refusing a patch, ordered by path and line; none when it may be tried.
 
     `changes` are the files that differ, and only those. `expectations` are the values that the
-    failing assertions mention, as `guard_literals.expected_literals` finds them. `open_paths` maps
-    glob patterns of protected paths to the reason why a heal may change them.
+    failing tests mention, as `guard_literals.expected_literals` finds them. `open_paths` maps glob
+    patterns of protected paths, and `open_rules` names of rules, to the reason why a heal may go
+    there. What of them the patch needed comes back in the verdict.
     """
-    too_large = _check_size(changes)
-    found = list(too_large)
+    policy = Policy(open_paths or {}, open_rules or {})
+    found = _check_size(changes)
+    # A patch that is too large is not read: comparing it could take long.
+    is_small = not found
+    readable: list[ChangedFile] = []
     for change in changes:
-        refused = check_path(change, open_paths or {})
-        # A patch that is too large is not read: comparing it could take long.
-        if not refused and not too_large:
-            content = change.after or b""
-            if is_python(change.path, change.before or content) or is_python(change.path, content):
-                refused = check_python(change, expectations)
-            else:
-                refused = check_text(change)
+        refused = check_path(change)
         found += refused
+        if is_small and all(policy.opening(each) for each in refused):
+            readable.append(change)
+    python_files = [change for change in readable if _is_python(change)]
+    constants = constants_of_patch(python_files)
+    comparisons: dict[str, Comparison] = {}
+    for change in readable:
+        python = change in python_files
+        found += check_disguise(change, python or is_source(change.path), python)
+        if python:
+            comparisons[change.path] = compare_python(change, expectations, constants)
+        elif is_source(change.path):
+            found += check_source(change, expectations)
+        else:
+            found += check_text(change)
+    found += _across_files(comparisons)
     unique = {(each.path, each.line, each.rule, each.reason): each for each in found}
-    return [unique[key] for key in sorted(unique)]
+    return apply_policy([unique[key] for key in sorted(unique)], policy)
+
+
+def _is_python(change: ChangedFile) -> bool:
+    content = change.after or b""
+    return is_python(change.path, change.before or content) or is_python(change.path, content)
+
+
+def _across_files(comparisons: Mapping[str, Comparison]) -> list[Refusal]:
+    """Findings of all files, without what one file lost and another one gained."""
+    found: list[Refusal] = []
+    removed, gained = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for comparison in comparisons.values():
+        removed += comparison.removed
+        gained += comparison.gained
+    for path, comparison in comparisons.items():
+        findings: list[Finding] = list(comparison.certain)
+        for group, moved in ((comparison.added, removed), (comparison.lost, gained)):
+            for each in group:
+                if moved[each.rule, each.key] > 0:
+                    moved[each.rule, each.key] -= 1
+                else:
+                    findings.append(each)
+        found += [
+            Refusal(rule=each.rule, path=path, line=each.line, reason=each.reason)
+            for each in findings
+        ]
+    return found
 
 
 def _check_size(changes: Sequence[ChangedFile]) -> list[Refusal]:

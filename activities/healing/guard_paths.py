@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from activities.healing.guard_change import (
@@ -12,14 +11,28 @@ from activities.healing.guard_change import (
     SYMLINK,
     ChangedFile,
 )
-from activities.healing.guard_rules import PATH_RULES
 from regreen.contracts.healing import Refusal
+from regreen.guard_rules import PATH_RULES
 
-_TEST_FOLDERS = {"test", "tests"}
+_TEST_FOLDERS = {"test", "tests", "__tests__", "__mocks__", "androidtest", "cypress", "e2e"}
+_TEST_FOLDER_NAMES = re.compile(
+    r".*[._-](?:unit|integration|functional|e2e)?tests?|(?:unit|integration|functional|e2e)tests"
+)
 _SNAPSHOT_FOLDERS = {"__snapshots__", "snapshots", "golden", "goldens", "fixtures", "testdata"}
 _SNAPSHOT_FOLDERS |= {"test_data", "cassettes", "baselines"}
 _SNAPSHOT_NAMES = (r".*\.(snap|ambr|golden|expected)", r".*\.(approved|golden|expected)\..*")
-_TEST_NAMES = (r"test_.*\.pyi?", r".*_tests?\.pyi?", r"tests?\.pyi?", r"conftest\.pyi?")
+_PYTHON_TEST_NAMES = (r"test_.*\.pyi?", r".*_tests?\.pyi?", r"tests?\.pyi?", r"conftest\.pyi?")
+_TEST_NAMES = (
+    *_PYTHON_TEST_NAMES,
+    r".*[._-](test|tests|spec|cy|e2e)\.([cm]?[jt]sx?|vue|svelte)",
+    r".*_(test|tests|spec|unittest)\.(go|rb|dart|c|cc|cpp|cxx|rs|exs|php|swift|lua)",
+    r"test_.*\.(rb|c|cc|cpp|cxx|rs|php|[cm]?js|ts|dart)",
+    r"tests\.rs",
+)
+# Upper and lower case matter here: Latest.java is no test, but OrderTest.java is one.
+_TEST_CLASSES = re.compile(
+    r"(?:Test[A-Z0-9]\w*|\w*(?:Test|Tests|TestCase|Spec|Specs|IT))\.(?:java|kts?|cs|swift|php|scala|vb)"
+)
 _TEST_CONFIGURATION = (
     r"pytest\.(ini|toml)",
     r"tox\.(ini|toml)",
@@ -35,6 +48,20 @@ _TEST_CONFIGURATION = (
     r".*\.mk",
     r"justfile",
     r"taskfile\.ya?ml",
+    r"(jest|vitest|playwright|cypress|karma|ava|wdio|babel|vite|webpack|rollup|esbuild|tsup|eslint"
+    r"|prettier|stylelint|nyc|swc|metro|protractor|nightwatch)\.(config|conf|workspace|setup)\..*",
+    r"\.?(mocharc|eslintrc|babelrc|nycrc|swcrc|prettierrc|rspec|jshintrc|stylelintrc)(\..*)?",
+    r"(setup-?tests?|test-?setup)\.[cm]?[jt]sx?",
+    r"(ts|js)config([.-].*)?\.json",
+    r"(gruntfile|gulpfile)(\..*)?",
+    r"(deno|nx|turbo|lerna|angular|project)\.jsonc?",
+    r"phpunit(\..*)?\.xml(\.dist)?",
+    r"(phpstan|psalm).*\.(neon|xml)(\.dist)?",
+    r"(rakefile|cmakelists\.txt|meson\.build|build\.rs|build(\.bazel)?|workspace(\.bazel)?)",
+    r".*\.(bazel|bzl|runsettings|cmake)",
+    r"(testng|checkstyle|pmd|spotbugs).*\.xml",
+    r"\.?(golangci|detekt|swiftlint|rubocop|clang-tidy|clang-format)(\..*)?",
+    r"(junit-platform|gradle)\.properties",
 )
 _CI_CONFIGURATION = (
     r"jenkinsfile.*",
@@ -51,9 +78,14 @@ _MANIFESTS = (
     r"setup\.py",
     r"pipfile",
     r"(environment|conda)[^/]*\.ya?ml",
-    r"(package|composer)\.json",
-    r"(cargo|go)\.(toml|mod)",
-    r"gemfile",
+    r"(package|composer|bower)\.json",
+    r"(cargo\.toml|go\.(mod|work))",
+    r"(gemfile|podfile|cartfile|package\.swift|pubspec\.ya?ml|mix\.exs|build\.sbt|project\.clj)",
+    r".*\.(gemspec|podspec|csproj|fsproj|vbproj|vcxproj|sln|gradle|nuspec)",
+    r"(build|settings)\.gradle\.kts",
+    r"pom\.xml",
+    r"(directory\..*\.(props|targets)|nuget\.config|packages\.config|global\.json)",
+    r"pnpm-workspace\.ya?ml",
     r"manifest\.in",
 )
 _LOCK_FILES = (
@@ -62,7 +94,8 @@ _LOCK_FILES = (
     r"pylock.*\.toml",
     r"(package-lock|npm-shrinkwrap)\.json",
     r"pnpm-lock\.ya?ml",
-    r"go\.sum",
+    r"go(\.work)?\.sum",
+    r"(packages\.lock\.json|package\.resolved|gradle\.lockfile)",
 )
 _SECRET_FILES = (
     r".*\.env",
@@ -72,13 +105,21 @@ _SECRET_FILES = (
     r"(credentials?|secrets?)(\.(json|ya?ml|toml|ini|txt))?",
     r"\.?(netrc|pgpass|htpasswd|pypirc|npmrc)",
 )
-_STARTUP_HOOKS = (r"(site|user)customize\.py", r".*\.pth")
+_STARTUP_HOOKS = (r"(site|user)customize\.pyi?", r".*\.pth")
+_STARTUP_FOLDERS = {"sitecustomize", "usercustomize"}
+_INSTALLED = {
+    "node_modules",
+    "bower_components",
+    "site-packages",
+    "dist-packages",
+    "__pypackages__",
+}
 _FOREIGN_CODE = (
-    r".*\.(sh|bash|zsh|fish|bat|cmd|ps1)",
-    r".*\.(pyx|pxd|pyc|pyo|pyd|so|dll|dylib|exe|wasm|ipynb)",
-    r".*\.([cm]?js|tsx?|jsx|c|cc|cpp|cxx|h|hpp|rs|go|java|kt|rb|php|pl|lua)",
+    r".*\.(sh|bash|zsh|ksh|csh|fish|bat|cmd|ps1|psm1|vbs|awk|sed|tcl|applescript)",
+    r".*\.(pyx|pxd|pyc|pyo|pyd|so|dll|dylib|exe|wasm|wat|ipynb|jar|war|class|node|a|o|lib)",
+    r".*\.(pl|pm|t|lua|r|rmd|jl|groovy|coffee|hs|ml|mli|exs?|erl|clj[cs]?|zig|nim|d|asm|s|f\d\d"
+    r"|lisp|el|scm|rkt|pas|vb|cob|adb|v|sv|vhd|elm|cr)",
 )
-_SCRIPT = re.compile(r".*\.([cm]?js|ts)")
 _TEST_TOOLS = {"pytest", "_pytest", "pluggy", "coverage", "unittest", "nose", "hypothesis"}
 _PYTHON_SUFFIXES = {".py", ".pyi", ".pyw"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
@@ -94,23 +135,17 @@ def is_python(path: str, content: bytes) -> bool:
 
 def is_test_path(path: str) -> bool:
     """Whether a path belongs to the tests: a test module, conftest.py, or a folder of tests."""
-    return _path_rule(path.lower()) == "test-file"
+    return _path_rule(path) == "test-file"
 
 
-def check_path(change: ChangedFile, open_paths: Mapping[str, str]) -> list[Refusal]:
-    """Refuse a change for the place, kind or mode of its file; empty when all of it is allowed.
-
-    `open_paths` maps glob patterns (`**` crosses folders) to the reason why they are open; an
-    empty reason opens nothing. It lifts rules about the path only.
-    """
+def check_path(change: ChangedFile) -> list[Refusal]:
+    """Refuse a change for the place, kind or mode of its file; empty when all of it is allowed."""
     escape = _escape(change.path)
     if escape:
         return [_refuse("path-escape", change.path, escape)]
     found = _file_rules(change)
-    rule = _path_rule(change.path.lower()) or _content_rule(change)
-    if rule == "foreign-code" and change.before is not None and _SCRIPT.fullmatch(change.path):
-        rule = ""
-    if rule and not _is_open(change.path, open_paths):
+    rule = _path_rule(change.path) or _content_rule(change)
+    if rule:
         found.append(_refuse(rule, change.path, f"a heal may not change {PATH_RULES[rule]}"))
     return found
 
@@ -160,7 +195,8 @@ def _file_rules(change: ChangedFile) -> list[Refusal]:
 
 
 def _path_rule(path: str) -> str:
-    *folders, name = path.split("/")
+    is_test_class = _TEST_CLASSES.fullmatch(path.rsplit("/", maxsplit=1)[-1]) is not None
+    *folders, name = path.lower().split("/")
 
     def named(patterns: tuple[str, ...]) -> bool:
         return any(re.fullmatch(pattern, name) for pattern in patterns)
@@ -170,16 +206,24 @@ def _path_rule(path: str) -> str:
         not python and not _SNAPSHOT_FOLDERS.isdisjoint(folders)
     )
     requirements = "requirements" in folders
+    in_tests = not _TEST_FOLDERS.isdisjoint(folders) or any(
+        _TEST_FOLDER_NAMES.fullmatch(folder) for folder in folders
+    )
+    in_tests |= "spec" in folders and name.endswith((".rb", ".js", ".ts", ".php"))
     rules = (
         ("secret-file", named(_SECRET_FILES)),
-        ("test-file", named(_TEST_NAMES) or not _TEST_FOLDERS.isdisjoint(folders)),
+        ("shadowing-module", not _INSTALLED.isdisjoint(folders)),
+        ("test-file", named(_TEST_NAMES) or is_test_class or in_tests),
         ("snapshot-file", named(_SNAPSHOT_NAMES) or in_snapshots),
         ("policy-file", named(_POLICY_FILES)),
         ("test-configuration", named(_TEST_CONFIGURATION)),
         ("ci-configuration", named(_CI_CONFIGURATION)),
         ("lock-file", named(_LOCK_FILES)),
         ("dependency-manifest", named(_MANIFESTS) or (requirements and not python)),
-        ("startup-hook", named(_STARTUP_HOOKS)),
+        (
+            "startup-hook",
+            named(_STARTUP_HOOKS) or not _STARTUP_FOLDERS.isdisjoint(folders),
+        ),
         ("foreign-code", named(_FOREIGN_CODE)),
         ("dot-path", any(part.startswith(".") for part in (*folders, name))),
     )
@@ -199,16 +243,3 @@ def _content_rule(change: ChangedFile) -> str:
         known = sys.stdlib_module_names | _TEST_TOOLS
         return "shadowing-module" if module in known else ""
     return ""
-
-
-def _is_open(path: str, open_paths: Mapping[str, str]) -> bool:
-    return any(
-        reason.strip() and re.fullmatch(_glob(pattern), path)
-        for pattern, reason in open_paths.items()
-    )
-
-
-def _glob(pattern: str) -> str:
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    meanings = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(meanings.get(part, re.escape(part)) for part in parts)

@@ -7,7 +7,7 @@ from activities.healing.guard_change import ChangedFile
 from regreen.contracts.healing import Refusal
 
 _TAMPERING = re.compile(
-    r"\|\|\s*(?:true|:)(?:\s|$)|\bset\s+\+e\b|continue-on-error|\bexit\s+0\b"
+    r"\|\|\s*(?:true\b|:(?!\w))|\bset\s+\+e\b|continue-on-error|\bexit\s+0\b"
     r"|--(?:deselect|ignore|ignore-glob|no-cov|exit-zero|no-verify)\b|fail[_-]under"
     r"|\b(?:xfail|skipif|skipTest|importorskip|noqa|nosec|nosemgrep)\b|type:\s*ignore"
     r"|pragma:\s*no|eslint-disable|gitleaks:allow|PYTEST_|\bpytest\b|\bconftest\b"

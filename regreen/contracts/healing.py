@@ -46,6 +46,15 @@ class Refusal(Contract):
         return f"{self.rule} at {place}: {self.reason}"
 
 
+class Opened(Contract):
+    """What a patch changed only because the repository's policy opens it."""
+
+    rule: str
+    path: str
+    reason: str
+    """The reason that the policy states."""
+
+
 class Proposal(Contract):
     """What one round of one healer came back with."""
 
@@ -61,6 +70,8 @@ class GuardVerdict(Contract):
     """What the guard says of a patch; no refusals means that it may be run."""
 
     refusals: tuple[Refusal, ...] = ()
+    opened: tuple[Opened, ...] = ()
+    """What would have been refused without `heal.open_paths` and `heal.open_rules`."""
     normal_form: str = ""
     """A digest that patches share which change the program in the same way."""
 
@@ -102,6 +113,7 @@ class Heal(Contract):
     attempts: int
     tokens: int
     cost_usd: float
+    opened: tuple[Opened, ...] = ()
 
 
 class Attempt(Contract):
@@ -120,6 +132,7 @@ class Attempt(Contract):
     tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
+    opened: tuple[Opened, ...] = ()
 
 
 class HealBudget(Contract):

@@ -21,6 +21,7 @@ heal:
   seed: 7
   flaky: fail
   open_paths: {"docs/**": "generated from the code"}
+  open_rules: {lost-comment: "comments are generated"}
 build:
   requirements: [requirements/all.txt]
   extras: []
@@ -262,3 +263,39 @@ def test_a_pipeline_survives_its_way_through_json() -> None:
     pipeline = parse_pipeline(FULL)
 
     assert Pipeline.model_validate_json(pipeline.model_dump_json()) == pipeline
+
+
+def test_a_rule_can_be_opened_with_a_reason() -> None:
+    heal = parse_pipeline("heal: {open_rules: {lost-comment: comments are generated}}").heal
+
+    assert heal.open_rules == {"lost-comment": "comments are generated"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (
+            "lost-coment: a",
+            "regreen.yaml:3: heal.open_rules.lost-coment: unknown rule `lost-coment`; "
+            "did you mean `lost-comment`?",
+        ),
+        ("zzz: a", "regreen.yaml:3: heal.open_rules.zzz: unknown rule `zzz`; docs/guard.md lists"),
+        (
+            "symlink: a",
+            "regreen.yaml:3: heal.open_rules.symlink: the rule `symlink` cannot be opened",
+        ),
+        ("path-escape: a", "the rule `path-escape` cannot be opened"),
+        ("submodule: a", "the rule `submodule` cannot be opened"),
+        ("binary-file: a", "the rule `binary-file` cannot be opened"),
+        ("syntax-error: a", "the rule `syntax-error` cannot be opened"),
+        ("policy-file: a", "the rule `policy-file` cannot be opened"),
+        ('lost-comment: " "', "heal.open_rules.lost-comment: the reason must not be empty"),
+        ("lost-comment:", "heal.open_rules.lost-comment: Input should be a valid string"),
+    ],
+)
+def test_a_rule_that_cannot_be_opened_is_an_error(rules: str, expected: str) -> None:
+    assert expected in _error(f"heal:\n  open_rules:\n    {rules}\n")
+
+
+def test_an_open_path_needs_a_reason() -> None:
+    assert "the reason must not be empty" in _error('heal: {open_paths: {"a/**": ""}}')

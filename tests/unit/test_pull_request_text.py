@@ -6,7 +6,7 @@ from activities.pull_request_text import (
     pull_request_title,
 )
 from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.healing import Heal
+from regreen.contracts.healing import Heal, Opened
 from regreen.contracts.pull_request import PullRequestContent
 from regreen.contracts.source import Source
 
@@ -82,3 +82,14 @@ def test_a_diff_with_fences_cannot_break_out_of_its_own() -> None:
 
     assert "`````diff\n" in body
     assert body.count("`````") == 2
+
+
+def test_the_body_names_what_the_policy_opened_and_why() -> None:
+    content = _content("unit")
+    opened = Opened(rule="lock-file", path="uv.lock", reason="the build writes it")
+    heal = content.heals[0].model_copy(update={"opened": (opened,)})
+
+    body = pull_request_body(content.model_copy(update={"heals": (heal,)}), [DIFF])
+
+    assert "- `lock-file` at `uv.lock`: the build writes it\n" in body
+    assert "Opened by the policy" not in pull_request_body(content, [DIFF])

@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.model_prompt import ReadReply
+from regreen.contracts.healing import GuardVerdict, Opened
 from regreen.contracts.test_stage import TestStageResult
 from regreen.contracts.testing import TestReport, Triage
 from regreen.pipeline_file import Pipeline, TestSection
@@ -128,6 +129,14 @@ async def test_a_refused_patch_is_never_run_and_the_next_attempt_is_told(
     assert first.earlier == ()
     assert second.earlier == result.attempts[:1]
     assert len(script.given("verify_patch")) == 1
+
+
+async def test_what_the_policy_opened_is_told_in_the_heal(run: RunStage, script: Script) -> None:
+    opened = Opened(rule="lock-file", path="uv.lock", reason="the build writes it")
+    script.answer("guard_patch", GuardVerdict(opened=(opened,)))
+    result = await run(SEARCH)
+    assert result.heal is not None
+    assert result.heal.opened == result.attempts[0].opened == (opened,)
 
 
 async def test_a_patch_that_leaves_tests_red_is_not_proposed_again(

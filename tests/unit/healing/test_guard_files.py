@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 
 from activities.healing.guard import MOST_FILES, MOST_LINES, guard
-from activities.healing.guard_change import ChangedFile, extent, line_after
-from activities.healing.guard_literals import expected_literals
+from activities.healing.guard_change import (
+    EXECUTABLE,
+    REGULAR,
+    SUBMODULE,
+    SYMLINK,
+    ChangedFile,
+    extent,
+    line_after,
+)
+from activities.healing.guard_literals import expected_literals, is_telling, source_of_test
 from activities.healing.guard_paths import is_test_path
-from activities.healing.guard_rules import FILE_RULES, PATH_RULES, RULES
 from regreen.contracts.testing import TestFailure
+from regreen.guard_rules import FILE_RULES, NEVER_OPEN, PATH_RULES, RULES
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "guard.md"
 
@@ -46,7 +54,35 @@ PROTECTED = [
     ("id_rsa", "secret-file"),
     ("src/sitecustomize.py", "startup-hook"),
     ("shop.pth", "startup-hook"),
+    ("usercustomize/__init__.py", "startup-hook"),
     ("bin/run.sh", "foreign-code"),
+    ("notebooks/prices.ipynb", "foreign-code"),
+    ("bin/prices.pl", "foreign-code"),
+    ("src/cart.test.ts", "test-file"),
+    ("src/cart.spec.jsx", "test-file"),
+    ("src/__tests__/cart.js", "test-file"),
+    ("src/__mocks__/cart.js", "test-file"),
+    ("cart/cart_test.go", "test-file"),
+    ("spec/cart_spec.rb", "test-file"),
+    ("app/src/test/java/shop/Cart.java", "test-file"),
+    ("app/CartTest.java", "test-file"),
+    ("Shop/CartTests.cs", "test-file"),
+    ("Shop.Tests/Cart.cs", "test-file"),
+    ("jest.config.mjs", "test-configuration"),
+    ("vitest.workspace.ts", "test-configuration"),
+    (".mocharc.json", "test-configuration"),
+    ("tsconfig.build.json", "test-configuration"),
+    ("eslint.config.js", "test-configuration"),
+    ("phpunit.xml.dist", "test-configuration"),
+    ("CMakeLists.txt", "test-configuration"),
+    ("package.json", "dependency-manifest"),
+    ("go.mod", "dependency-manifest"),
+    ("Cargo.toml", "dependency-manifest"),
+    ("pom.xml", "dependency-manifest"),
+    ("Shop.csproj", "dependency-manifest"),
+    ("yarn.lock", "lock-file"),
+    ("go.sum", "lock-file"),
+    ("node_modules/chai/index.js", "shadowing-module"),
     ("shop/fast.pyx", "foreign-code"),
 ]
 ORDINARY = [
@@ -59,13 +95,22 @@ ORDINARY = [
     "shop/requirements/parser.py",
     "shop/templates/cart.html",
     "src/shop/keys.py",
+    "src/cart.js",
+    "src/latest.ts",
+    "src/testimonials.tsx",
+    "app/src/main/java/shop/Latest.java",
+    "app/Contest.kt",
+    "openapi/specs/shop.json",
+    "cart/cart.go",
+    "src/lib.rs",
+    "Shop/Attest.cs",
 ]
 ESCAPES = ["/etc/passwd", "../other.py", "a/../b.py", "./a.py", "a//b.py", "", "C:/a.py"]
 ESCAPES += ["a\\b.py", "a\nb.py", "a\udcff.py", ".git/config", "a/.GIT/hooks/x", "~/a.py"]
 
 
 def rules(*changes: ChangedFile, opened: dict[str, str] | None = None) -> set[str]:
-    return {each.rule for each in guard(changes, open_paths=opened)}
+    return {each.rule for each in guard(changes, open_paths=opened).refusals}
 
 
 def changed(path: str) -> ChangedFile:
@@ -85,13 +130,12 @@ def test_ordinary_path(path: str) -> None:
 @pytest.mark.parametrize("path", ESCAPES)
 def test_path_that_leaves_the_repository(path: str) -> None:
     assert rules(changed(path), opened={"**": "everything is open"}) == {"path-escape"}
-    (refusal,) = guard([changed(path)])
+    (refusal,) = guard([changed(path)]).refusals
     assert refusal.model_dump_json()
 
 
 def test_every_path_and_file_rule_is_tried() -> None:
-    here = {rule for _, rule in PROTECTED} | {"shadowing-module"}
-    assert here == set(PATH_RULES)
+    assert {rule for _, rule in PROTECTED} == set(PATH_RULES)
     assert set(FILE_RULES) == {
         *("path-escape", "symlink", "submodule", "file-mode"),
         *("binary-file", "deleted-file", "patch-size"),
@@ -104,6 +148,46 @@ def test_an_open_path_lifts_the_path_rule_and_no_other() -> None:
     assert rules(change) == {"test-file"}
     assert rules(change, opened=opened) == {"process-use"}
     assert rules(changed("tests/deep/er/test_a.py"), opened=opened) == set()
+
+
+def test_what_the_policy_opened_is_told_with_its_reason() -> None:
+    change = ChangedFile("tests/test_a.py", b"# One.\na = 1\n", b"a = 2\n")
+    verdict = guard(
+        [change],
+        open_paths={"tests/**": "generated"},
+        open_rules={"lost-comment": "comments are generated", "process-use": "not needed"},
+    )
+    assert verdict.refusals == ()
+    assert [(each.rule, each.path, each.reason) for each in verdict.opened] == [
+        ("test-file", "tests/test_a.py", "generated"),
+        ("lost-comment", "tests/test_a.py", "comments are generated"),
+    ]
+    assert guard([changed("shop/prices.py")], open_paths={"**": "all"}).opened == ()
+
+
+def test_an_open_rule_lifts_nothing_else() -> None:
+    change = ChangedFile("shop/a.py", b"# One.\n", b"exit()\n")
+    verdict = guard([change], open_rules={"process-exit": "a command line", "lost-comment": " "})
+    assert [each.rule for each in verdict.refusals] == ["lost-comment"]
+    assert [each.rule for each in verdict.opened] == ["process-exit"]
+
+
+@pytest.mark.parametrize("rule", sorted(NEVER_OPEN - {"policy-file", "secret-file"}))
+def test_nothing_opens_what_must_stay_shut(rule: str) -> None:
+    changes = {
+        "path-escape": ChangedFile("../a.py", b"a = 1\n", b"a = 2\n"),
+        "symlink": ChangedFile("a", None, b"/etc", None, SYMLINK),
+        "submodule": ChangedFile("a", None, b"", None, SUBMODULE),
+        "file-mode": ChangedFile("a.py", b"a\n", b"b\n", REGULAR, EXECUTABLE),
+        "binary-file": ChangedFile("a.dat", b"a", b"a\0b"),
+        "deleted-file": ChangedFile("a.py", b"a = 1\n", None, REGULAR, None),
+        "patch-size": ChangedFile("a.py", b"", b"a = 1\n" * (MOST_LINES + 1)),
+        "syntax-error": ChangedFile("a.py", b"a = 1\n", b"a = (\n"),
+        "disguised-text": ChangedFile("a.py", b"a = 1\n", "a = '\u202e'\n".encode()),
+    }
+    verdict = guard([changes[rule]], open_rules={rule: "wanted"}, open_paths={"**": "wanted"})
+    assert rule in {each.rule for each in verdict.refusals}
+    assert verdict.opened == ()
 
 
 def test_an_open_path_needs_a_reason_and_a_match() -> None:
@@ -187,13 +271,14 @@ def test_line_after_follows_a_moved_line() -> None:
 
 def test_refusal_names_rule_file_and_line() -> None:
     change = ChangedFile("shop/a.py", b"a = 1\n\nb = 2\n", b"a = 1\n\nexit()\n")
-    (refusal,) = guard([change])
+    (refusal,) = guard([change]).refusals
     assert str(refusal) == "process-exit at shop/a.py:3: new call of exit()"
 
 
 def test_lost_assertion_points_at_its_place() -> None:
     before = b"def f(x):\n    assert x\n    return x\n"
-    (refusal,) = guard([ChangedFile("a.py", before, b"def f(x):\n    return x\n")])
+    after = b"def f(x):\n    return x\n"
+    (refusal,) = guard([ChangedFile("a.py", before, after)]).refusals
     assert (refusal.rule, refusal.line) == ("removed-assertion", 2)
 
 
@@ -222,12 +307,24 @@ def test_expected_literals() -> None:
         "assert 90.0 == 85.50\n +  where 90.0 = price(100, 'SAVE15')\n"
         "tests/test_a.py:17: AssertionError at 0x7f31"
     )
-    assert expected_literals([failure(message)]) == ["85.5", "90", "SAVE15"]
+    assert expected_literals([failure(message)]) == ["100", "85.5", "90", "SAVE15"]
 
 
-def test_expected_literals_leaves_out_what_proves_nothing() -> None:
-    message = "assert [-2, 0, 1, 10, 100, '', 'x', True, None] == [1.0, 0.5]"
-    assert expected_literals([failure(message)]) == []
+def test_expected_literals_of_the_failing_test() -> None:
+    text = (
+        "def test_a():\n    assert price('lamp') == -917\n\n\n"
+        "def test_b():\n    assert price('desk') == 1234\n"
+    )
+    source = source_of_test(text, "tests/test_a.py::test_a[0]")
+    assert expected_literals([], [source]) == ["-917", "917", "lamp"]
+    assert source_of_test(text, "tests/test_a.py::test_c") == ""
+    assert source_of_test("def (", "tests/test_a.py::test_a") == ""
+
+
+def test_what_is_too_common_to_tell_anything() -> None:
+    common = ["-2", "0", "1", "10", "100", "", "x", "True", "None", "0.5"]
+    assert [value for value in common if is_telling(value)] == []
+    assert [value for value in ("85.5", "SAVE15", "917") if not is_telling(value)] == []
 
 
 def test_only_assertions_have_expectations() -> None:
@@ -239,6 +336,18 @@ def test_is_test_path() -> None:
     assert not is_test_path("shop/prices.py")
 
 
-def test_the_document_lists_every_rule_and_no_other() -> None:
-    listed = re.findall(r"^\| `([a-z-]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(listed) == sorted(RULES)
+def test_the_document_lists_every_rule_and_how_it_is_opened() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([a-z-]+)` \| (\w+)[^|]* \|", text, re.MULTILINE))
+    rows = re.findall(r"^\| `", text, re.MULTILINE)
+    ways = {rule: "no" if rule in NEVER_OPEN else "rule" for rule in RULES}
+    assert listed == ways | dict.fromkeys(PATH_RULES, "path")
+    assert len(rows) == len(RULES)
+
+
+def test_the_document_says_why_of_every_rule() -> None:
+    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            cells = re.split(r"(?<!\\)\|", line)
+            assert len(cells) == 6
+            assert all(cell.strip() for cell in cells[1:5])
