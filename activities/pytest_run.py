@@ -10,7 +10,7 @@ from typing import Any
 from activities.artifact_store import put_file
 from activities.printable import printable
 from activities.process import Completed
-from activities.sandbox import Limits, Sandbox, inside, run_sandboxed
+from activities.sandbox import Limits, Sandbox, inside, run_sandboxed, with_scratch
 from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
 from regreen.pipeline_file import TestSection
 
@@ -36,13 +36,17 @@ async def run_pytest(
     coverage: bool = False,
     keep: bool = False,
     original: TestReport | None = None,
+    scratch: Path | None = None,
 ) -> TestReport:
     """Run a stage's tests, or only `node_ids`, in a checked-out workspace.
 
     `results` is an empty private folder. With `keep` the raw files go to the artifact store. With
-    the `original` report of the unpatched source, the digest covers the tests it could see.
+    the `original` report of the unpatched source, the digest covers the tests it could see. A
+    `scratch` folder becomes `/tmp` and home, and keeps what tests leave there for the next run.
     """
     sandbox = test_sandbox(copy, environment, results)
+    if scratch is not None:
+        sandbox = with_scratch(sandbox, scratch)
     python = f"{inside(sandbox, environment)}/bin/python"
     log, data = results / "report.jsonl", results / "coverage.data"
     settings = results / "coverage.ini"

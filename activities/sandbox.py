@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -174,6 +174,17 @@ def sandbox_command(
     if not isolated:
         return [*limits, *command], variables, sandbox.workspace or private
     return [*limits, *_bubblewrap(sandbox), *command], variables, private
+
+
+def with_scratch(sandbox: Sandbox, folder: Path) -> Sandbox:
+    """The sandbox with a folder of the caller's as `/tmp` and home, in place of private ones."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    if isolation().kind == "none":
+        variables = {**sandbox.variables, "HOME": str(home), "TMPDIR": str(folder)}
+        return replace(sandbox, variables=variables)
+    shown = (Mount(folder, "/tmp", writable=True), Mount(home, "/home/sandbox", writable=True))
+    return replace(sandbox, mounts=(*sandbox.mounts, *shown))
 
 
 def _prlimit() -> str:

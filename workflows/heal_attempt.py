@@ -37,6 +37,12 @@ class HealRound:
     triage: Triage
     earlier: tuple[Attempt, ...]
 
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Tests whose failures do not count, those found by earlier attempts among them."""
+        found = (name for attempt in self.earlier for name in attempt.flaky)
+        return tuple(dict.fromkeys((*self.triage.flaky, *found)))
+
 
 @dataclass(frozen=True)
 class Exhausted:
@@ -97,7 +103,7 @@ async def _search(number: int, heal_round: HealRound) -> _Proposed:
             **_stage_fields(request),
             report=heal_round.report,
             failing=heal_round.triage.failing,
-            quarantined=heal_round.triage.flaky,
+            quarantined=heal_round.quarantined,
             refused=refused,
             name=f"{request.stage}-attempt-{number}.patch",
         ),
@@ -175,15 +181,17 @@ async def _judge(
         VerificationRequest(
             **base,
             failing=heal_round.triage.failing,
-            quarantined=heal_round.triage.flaky,
+            quarantined=heal_round.quarantined,
             original=heal_round.report,
             earlier_stages=request.earlier_stages,
+            earlier_quarantine=request.earlier_quarantine,
         ),
         summary=f"verify {request.stage}: attempt {attempt.number}",
         timeout=7200,
     )
     verdict = "healed" if verified.verified else "tests_red"
     changed = {"verdict": verdict, "reason": verified.reason, "patch": verified.patch}
+    changed["flaky"] = verified.flaky
     return attempt.model_copy(update=changed), verified.report if verified.verified else None
 
 

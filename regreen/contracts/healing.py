@@ -6,6 +6,7 @@ from pydantic import Field
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
+from regreen.contracts.testing import Triage
 
 HealerName = Literal["search", "openai"]
 
@@ -63,6 +64,61 @@ class GuardVerdict(Contract):
     refusals: tuple[Refusal, ...] = ()
 
 
+class Attempt(Contract):
+    """The durable record of one attempt. Its number is never given twice in a stage."""
+
+    number: int
+    healer: HealerName
+    verdict: AttemptVerdict
+    reason: str
+    explanation: str = ""
+    patch: ArtifactRef | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    flaky: tuple[str, ...] = ()
+    """Tests that its verification found to be flaky."""
+
+
+class FailedTest(Contract):
+    """How a test failed, for a person."""
+
+    __test__ = False
+
+    node_id: str
+    exception: str
+    """The exception's class name; empty when the runner did not tell."""
+    message: str
+    """The first line, at most 300 characters."""
+
+
+class TestCounts(Contract):
+    """The figures of one run of a stage's tests."""
+
+    __test__ = False
+
+    total: int
+    passed: int
+    failed: int
+    skipped: int
+
+
+class HealEvidence(Contract):
+    """What a person needs to believe a heal."""
+
+    failures: tuple[FailedTest, ...]
+    """The tests that the heal turned green, as they failed before."""
+    before: TestCounts
+    """The whole stage on the unpatched source."""
+    after: TestCounts
+    """The whole stage on the patched tree."""
+    verified: str
+    """What verification ran, and what came of it."""
+    triage: Triage
+    attempts: tuple[Attempt, ...]
+    """All attempts of the stage, the one that healed it last."""
+
+
 class Heal(Contract):
     """A verified patch that turned a stage green."""
 
@@ -77,20 +133,7 @@ class Heal(Contract):
     attempts: int
     tokens: int
     cost_usd: float
-
-
-class Attempt(Contract):
-    """The durable record of one attempt. Its number is never given twice in a stage."""
-
-    number: int
-    healer: HealerName
-    verdict: AttemptVerdict
-    reason: str
-    explanation: str = ""
-    patch: ArtifactRef | None = None
-    tokens: int = 0
-    cost_usd: float = 0.0
-    seconds: float = 0.0
+    evidence: HealEvidence | None = None
 
 
 class HealBudget(Contract):
