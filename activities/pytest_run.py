@@ -218,11 +218,14 @@ def _failure(record: dict[str, Any], node_id: str, phase: str) -> TestFailure:
         marked = [line[1:].strip() for line in message.splitlines() if line.startswith("E ")]
         name = marked[-1].partition(":")[0].rpartition(".")[2] if marked else name
         message = "\n".join(marked) or message
+    if not name.isidentifier():
+        # pytest leaves the name out before an assertion's own words, unless a quote is in them.
+        name = "AssertionError" if first.startswith("assert ") else ""
     sections = [f"{title}\n{text}" for title, text in record.get("sections") or []]
     return TestFailure(
         node_id=node_id,
         phase=phase,  # type: ignore[arg-type]
-        exception=name if name.isidentifier() else "",
+        exception=name,
         message=printable(message)[:2000],
         frames=tuple(frames),
         output=printable("\n".join(sections))[-2000:],

@@ -12,7 +12,7 @@ from regreen.contracts.testing import TestReport, Triage
 from regreen.pipeline_file import Pipeline, TestSection
 from tests.integration.gate_repository import Files, stage_request
 
-pytestmark = [pytest.mark.usefixtures("own_state"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.usefixtures("shared_environments"), pytest.mark.timeout(120)]
 
 UNIT = Pipeline()
 RED = "from shop import PRICE\n\ndef test_price():\n    assert PRICE == 2\n"

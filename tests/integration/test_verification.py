@@ -13,7 +13,7 @@ from regreen.contracts.testing import Verification
 from regreen.pipeline_file import Pipeline, TestSection
 from tests.integration.gate_repository import stage_request
 
-pytestmark = pytest.mark.usefixtures("own_state")
+pytestmark = pytest.mark.usefixtures("shared_environments")
 
 HEALTHY = "def test_healthy():\n    assert True\n"
 
