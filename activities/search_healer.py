@@ -4,11 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from temporalio import activity
 
-from activities.artifact_store import put_bytes
+from activities.artifact_store import get_bytes, put_bytes
 from activities.environment import ensure_environment
 from activities.healing.search.engine import applied, search
+from activities.healing.search.measurement import Measurement
 from activities.healing.search.request import SearchProgress, SearchRequest
 from activities.heartbeat import heartbeating
 from activities.test_stage import section_of
@@ -17,6 +19,9 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import Edit, Proposal
 from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport
+
+_MEASUREMENT = TypeAdapter(Measurement)
+_PROGRESS = TypeAdapter(SearchProgress)
 
 
 class SearchProposalRequest(StageRequest):
@@ -39,11 +44,24 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
     """
     section = section_of(request)
 
-    resumed = _last_progress()
-    details: dict[str, Any] = {"line": "", "progress": dataclasses.asdict(resumed)}
+    resumed, measurement = _interrupted()
+    measured = (
+        None if measurement is None else _MEASUREMENT.validate_json(await get_bytes(measurement))
+    )
+    details: dict[str, Any] = {
+        "line": "measuring the stage",
+        "progress": dataclasses.asdict(resumed),
+    }
+    if measurement is not None:
+        details["measurement"] = measurement.model_dump()
+
+    async def keep(found: Measurement) -> None:
+        data = _MEASUREMENT.dump_json(found)
+        kept = await put_bytes(f"{request.name}.measurement.json", data, "application/json")
+        details["measurement"] = kept.model_dump()
 
     def report(progress: SearchProgress) -> None:
-        line = f"{progress.tried} of {progress.total} candidates tried"
+        line = f"{progress.ran} of {progress.total} candidates tried"
         if progress.suspected:
             line += f", suspecting {progress.suspected}"
         if progress.best:
@@ -64,7 +82,9 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
             seed=request.pipeline.heal.seed,
             excluded=frozenset(ref.sha256 for ref in request.refused),
             resume=resumed,
+            measured=measured,
             report=report,
+            keep=keep,
         )
         result = await heartbeating(search(wanted), f"search {request.stage}", details)
         patch = None
@@ -74,12 +94,13 @@ async def propose_search_patch(request: SearchProposalRequest) -> Proposal:
     return Proposal(patch=patch, explanation=result.explanation, candidates=result.candidates)
 
 
-def _last_progress() -> SearchProgress:
+def _interrupted() -> tuple[SearchProgress, ArtifactRef | None]:
+    """How far an earlier execution of this attempt came, and what it had measured."""
     for detail in activity.info().heartbeat_details:
-        if isinstance(detail, dict) and isinstance(detail.get("progress"), dict):
-            saved = detail["progress"]
-            return SearchProgress(**(saved | {"plausible": tuple(saved.get("plausible", ()))}))
-    return SearchProgress()
+        if isinstance(detail, dict) and isinstance(detail.get("measurement"), dict):
+            measurement = ArtifactRef.model_validate(detail["measurement"])
+            return _PROGRESS.validate_python(detail.get("progress", {})), measurement
+    return SearchProgress(), None
 
 
 def _write(copy: Path, edits: tuple[Edit, ...]) -> None:

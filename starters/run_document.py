@@ -29,6 +29,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
                     "verdict": attempt.verdict,
                     "reason": attempt.reason,
                     "patch": None if attempt.patch is None else artifact(attempt.patch),
+                    "candidates": attempt.candidates,
                     "tokens": attempt.tokens,
                     "cost_usd": attempt.cost_usd,
                     "seconds": attempt.seconds,

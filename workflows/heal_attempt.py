@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.failures import one_line
+    from workflows.triage_text import quarantine_count
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class _Proposed:
     reason: str = ""
     tokens: int = 0
     cost_usd: float = 0.0
+    candidates: int = 0
 
 
 async def try_to_heal(
@@ -111,7 +113,12 @@ async def _search(number: int, heal_round: HealRound) -> _Proposed:
         f"{len(heal_round.triage.failing)} failing",
         timeout=4 * request.pipeline.heal.search_seconds + 900,
     )
-    return _Proposed(proposal.patch, proposal.explanation, reason=proposal.explanation)
+    return _Proposed(
+        proposal.patch,
+        proposal.explanation,
+        reason=proposal.explanation,
+        candidates=proposal.candidates,
+    )
 
 
 async def _ask(number: int, heal_round: HealRound) -> _Proposed:
@@ -186,7 +193,8 @@ async def _judge(
             earlier_stages=request.earlier_stages,
             earlier_quarantine=request.earlier_quarantine,
         ),
-        summary=f"verify {request.stage}: attempt {attempt.number}",
+        summary=f"verify {request.stage}: attempt {attempt.number}"
+        + quarantine_count(heal_round.quarantined),
         timeout=7200,
     )
     verdict = "healed" if verified.verified else "tests_red"

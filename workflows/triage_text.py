@@ -26,6 +26,11 @@ def quarantine_clause(triage: Triage) -> str:
     return f"{', '.join(triage.flaky[:_NAMES])}{more} ({triage.reason})"
 
 
+def quarantine_count(quarantined: Sequence[str]) -> str:
+    """For the summary of a step that leaves flaky tests aside; empty when there are none."""
+    return f", {len(quarantined)} quarantined as flaky" if quarantined else ""
+
+
 def triage_lines(triage: Triage | None, quarantined: Sequence[str]) -> list[str]:
     """Markdown: kind and evidence of a red stage, and what was left aside."""
     lines = []

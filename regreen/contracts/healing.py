@@ -64,6 +64,23 @@ class GuardVerdict(Contract):
     refusals: tuple[Refusal, ...] = ()
 
 
+class Heal(Contract):
+    """A verified patch that turned a stage green."""
+
+    stage: str
+    healer: HealerName
+    explanation: str
+    patch: ArtifactRef
+    failing: tuple[str, ...]
+    """The tests that were red before and are green after."""
+    signature: str = ""
+    """`failure_signature` of those tests: one pull request each."""
+    attempts: int
+    tokens: int
+    cost_usd: float
+    evidence: "HealEvidence | None" = None
+
+
 class Attempt(Contract):
     """The durable record of one attempt. Its number is never given twice in a stage."""
 
@@ -73,6 +90,8 @@ class Attempt(Contract):
     reason: str
     explanation: str = ""
     patch: ArtifactRef | None = None
+    candidates: int = 0
+    """How many candidate patches the search healer ran, those before a crash included."""
     tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
@@ -117,23 +136,6 @@ class HealEvidence(Contract):
     triage: Triage
     attempts: tuple[Attempt, ...]
     """All attempts of the stage, the one that healed it last."""
-
-
-class Heal(Contract):
-    """A verified patch that turned a stage green."""
-
-    stage: str
-    healer: HealerName
-    explanation: str
-    patch: ArtifactRef
-    failing: tuple[str, ...]
-    """The tests that were red before and are green after."""
-    signature: str = ""
-    """`failure_signature` of those tests: one pull request each."""
-    attempts: int
-    tokens: int
-    cost_usd: float
-    evidence: HealEvidence | None = None
 
 
 class HealBudget(Contract):

@@ -14,8 +14,14 @@ import pytest
 import uv
 
 import activities.sandbox
+from activities.healing.search.behaviour import changed_share
+from activities.healing.search.candidate import Candidate, Replacement
+from activities.healing.search.candidate_server import candidate_server
 from activities.healing.search.engine import applied, search
+from activities.healing.search.measurement import Measurement, measure
 from activities.healing.search.request import SearchProgress, SearchRequest, SearchResult
+from activities.healing.search.source_text import read_source
+from activities.healing.search.trial import warm_up
 from activities.sandbox import Isolation
 from activities.workspace import patch_of
 from regreen.contracts.testing import Frame, TestFailure
@@ -553,6 +559,61 @@ async def test_abstains_when_only_taking_functionality_away_makes_the_tests_pass
     assert "taken away" in result.explanation
 
 
+async def test_what_one_candidate_remembers_does_not_reach_the_next(
+    environment: Path, tmp_path: Path
+) -> None:
+    folder = repository(
+        tmp_path,
+        {
+            "rates.py": """\
+                import functools
+
+                TABLE = {"basic": 10}
+                SEEN = []
+
+
+                class Counter:
+                    calls = 0
+
+                    def __init__(self):
+                        self.known = {}
+
+
+                COUNTER = Counter()
+
+
+                @functools.lru_cache(maxsize=None)
+                def rate(name):
+                    return TABLE[name]
+
+
+                def price(name, count):
+                    if (name, count) in COUNTER.known:
+                        return COUNTER.known[name, count]
+                    Counter.calls += 1
+                    SEEN.append(name)
+                    TABLE[name] = TABLE[name] * 1
+                    total = rate(name) * count
+                    if count < 10:
+                        total = total - total // 10
+                    COUNTER.known[name, count] = total
+                    return total if len(SEEN) == Counter.calls == 1 else -1
+                """,
+            "test_rates.py": """\
+                from rates import price
+
+                def test_many():
+                    assert price("basic", 20) == 180
+                """,
+        },
+    )
+    failing = ("test_rates.py::test_many",)
+    result = await search(SearchRequest(folder, environment, failing, seconds=60))
+    assert result.edits, result.explanation
+    patched(folder, result)
+    assert run_tests(folder, environment).returncode == 0
+
+
 async def test_survives_tests_that_kill_their_own_process(
     environment: Path, tmp_path: Path
 ) -> None:
@@ -782,6 +843,53 @@ async def test_takes_back_what_the_last_commit_broke(environment: Path, tmp_path
     assert patched(folder, result) == {"shop.py": dedent(good).encode()}
 
 
+async def test_sees_how_much_a_patch_changes_of_what_passed(
+    environment: Path, tmp_path: Path
+) -> None:
+    folder = repository(
+        tmp_path,
+        {
+            "fees.py": """\
+                def fee(weight, express):
+                    if weight > 20:
+                        return 0
+                    return weight * 2 if express else weight
+                """,
+            "test_fees.py": """\
+                from fees import fee
+
+                def test_light():
+                    assert fee(3, False) == 3
+
+                def test_express():
+                    assert fee(3, True) > 3
+
+                def test_limit():
+                    assert fee(20, False) == 0
+                """,
+        },
+    )
+    source = read_source("fees.py", (folder / "fees.py").read_bytes())
+    assert source is not None
+    unit = source.unit_of(source.tree.body[0].body[0])  # type: ignore[attr-defined]
+
+    def candidate(old: str, new: str) -> Candidate:
+        start = source.text.index(old)
+        change = Replacement(start, start + len(old), new)
+        return Candidate(source, (change,), 0.0, 2, f"{old} to {new}", unit)
+
+    request = SearchRequest(folder, environment, ("test_fees.py::test_limit",))
+    async with candidate_server(folder, environment) as server:
+        measured = await measure(server, request)
+        assert not isinstance(measured, str)
+        assert await warm_up(server, measured)
+        shares = [
+            await changed_share(server, measured, (candidate(old, new),))
+            for old, new in (("weight > 20", "weight >= 20"), ("* 2", "* 3"), ("> 20", "> 2"))
+        ]
+    assert shares == [0.0, 0.5, 1.0]
+
+
 async def test_never_writes_through_a_symbolic_link(environment: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.py"
     outside.write_text("def price():\n    return 1\n")
@@ -812,16 +920,24 @@ async def test_reports_progress_and_goes_on_from_it(environment: Path, tmp_path:
     bug = BUGS["wrong slice"]
     folder = repository(tmp_path / "shop", {"shop.py": bug.source, "test_shop.py": bug.tests})
     seen: list[SearchProgress] = []
+    kept: list[Measurement] = []
+
+    async def keep(measured: Measurement) -> None:
+        kept.append(measured)
+
     request = replace(
-        request_for(folder, environment, failing_in(folder, environment), bug), report=seen.append
+        request_for(folder, environment, failing_in(folder, environment), bug),
+        report=seen.append,
+        keep=keep,
     )
     whole = await search(request)
     assert seen[-1].suspected.startswith("shop.py:")
     assert seen[-1].plausible
     assert seen[-1].tried > seen[-1].plausible[0]
-    rest = await search(replace(request, resume=seen[-1]))
+    rest = await search(replace(request, resume=seen[-1], measured=kept[0]))
     assert rest.edits == whole.edits
-    assert rest.candidates >= seen[-1].tried
+    assert rest.candidates >= seen[-1].ran > 0
+    assert len(kept) == 1
 
 
 def without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -870,8 +986,13 @@ async def test_cancelling_leaves_no_process_behind(
     before = set(psutil.Process().children(recursive=True))
     task = asyncio.create_task(search(request))
     await started.wait()
-    started_processes = set(psutil.Process().children(recursive=True)) - before
-    assert any("sleep" in process.name() for process in started_processes)
+    started_processes: set[psutil.Process] = set()
+    # Between two candidates there is none: look until one is seen.
+    while not any(
+        "sleep" in process.name() for process in started_processes if process.is_running()
+    ):
+        await asyncio.sleep(0.01)
+        started_processes = set(psutil.Process().children(recursive=True)) - before
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

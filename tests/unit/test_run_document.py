@@ -59,7 +59,9 @@ def test_a_run_that_has_just_begun(tmp_path: Path) -> None:
 
 def test_a_healed_and_released_run(tmp_path: Path) -> None:
     attempts = (
-        Attempt(number=1, healer="search", verdict="no_patch", reason="nothing found"),
+        Attempt(
+            number=1, healer="search", verdict="no_patch", reason="nothing found", candidates=40
+        ),
         Attempt(
             number=2,
             healer="openai",
@@ -93,6 +95,7 @@ def test_a_healed_and_released_run(tmp_path: Path) -> None:
         "verdict": "no_patch",
         "reason": "nothing found",
         "patch": None,
+        "candidates": 40,
         "tokens": 0,
         "cost_usd": 0.0,
         "seconds": 0.0,

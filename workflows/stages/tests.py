@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import call
     from workflows.line import Line
     from workflows.test_stage import TestStageWorkflow
+    from workflows.triage_text import quarantine_count
 
 _BRANCH_TIME = "%Y%m%dT%H%M%SZ"
 
@@ -61,6 +62,7 @@ async def _hand_over(line: Line) -> None:
     branch = f"auto-heal/{line.heals[0].stage}/{workflow.now().strftime(_BRANCH_TIME)}"
     if line.pull_request is not None:
         branch = line.pull_request.branch
+    quarantined = [name for names in line.quarantined.values() for name in names]
     line.pull_request = await call(
         "publisher",
         publish_pull_request,
@@ -73,7 +75,7 @@ async def _hand_over(line: Line) -> None:
             heals=tuple(line.heals),
             quarantined=dict(line.quarantined),
         ),
-        summary=f"pull request from {branch}",
+        summary=f"pull request from {branch}{quarantine_count(quarantined)}",
         timeout=120,
     )
 

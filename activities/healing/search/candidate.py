@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from activities.healing.search.source_text import SourceText, Unit, tree_dump
+from activities.healing.search.source_text import SourceText, Unit, meaning
 from regreen.contracts.healing import Edit
 
 
@@ -41,18 +41,19 @@ class Candidate:
             return None
         return unit.text(_spliced(self.source.text, self.replacements, unit.start, unit.end))
 
-    def fingerprint(self) -> str | None:
-        """The resulting tree, to tell duplicates; None when it does not compile or is the same."""
-        unit = self.unit
-        piece = self.patched_unit()
+    def fingerprint(self) -> tuple[str, int, bytes] | None:
+        """What it makes of the file, to tell duplicates; None if it does not compile or is a no-op.
+
+        File, start of the unit and the unit's meaning.
+        """
+        unit, piece = self.unit, self.patched_unit()
         if unit is None or piece is None:
-            before = tree_dump(self.source.text)
-            after = tree_dump(_spliced(self.source.text, self.replacements, 0, None))
-            return None if after is None or after == before else f"{self.source.path}::{after}"
-        after = tree_dump(piece)
-        if after is None or after == self.source.dump_of(unit):
-            return None
-        return f"{self.source.path}:{unit.start}:{after}"
+            before = meaning(self.source.text)
+            after = meaning(_spliced(self.source.text, self.replacements, 0, None))
+            start = -1
+        else:
+            before, after, start = self.source.meaning_of(unit), meaning(piece), unit.start
+        return None if after is None or after == before else (self.source.path, start, after)
 
     def edits(self) -> tuple[Edit, ...]:
         """The patch as spans of the file's bytes, sorted by start.

@@ -12,12 +12,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from activities.git import git
+from activities.healing.search.behaviour import changed_share
 from activities.healing.search.candidate import Candidate
+from activities.healing.search.candidate_order import Trial, trials
 from activities.healing.search.candidate_server import (
     CandidateServer,
     ServerDied,
@@ -26,59 +28,32 @@ from activities.healing.search.candidate_server import (
 from activities.healing.search.combination import combined
 from activities.healing.search.explanation import explained, nothing_found
 from activities.healing.search.generation import distinct, ordered_candidates
+from activities.healing.search.hunt import Hunt
 from activities.healing.search.localisation import is_source_path, suspicion
 from activities.healing.search.measurement import Measurement, measure
-from activities.healing.search.patch_choice import Plausible, best_of
+from activities.healing.search.patch_choice import Plausible, best_of, ranked
+from activities.healing.search.phrases import familiarity, phrases_of
 from activities.healing.search.request import SearchProgress, SearchRequest, SearchResult
 from activities.healing.search.source_text import SourceText, read_source
-from activities.healing.search.trial import Killers, mended, settings_request, tried, warm_up
+from activities.healing.search.trial import (
+    can_be_exchanged,
+    settings_request,
+    sieve_size,
+    sifted,
+    tried,
+    unpatched,
+    warm_up,
+)
 from activities.workspace import patch_of
 from regreen.contracts.healing import Edit
 
 _REPORT_SECONDS = 1.0
 _LARGEST_SOURCE = 1 << 20
-_EXTRA_SHARE = 4
-"""After the first plausible patch, one more candidate is tried for each four before it."""
-_EXTRA_LEAST, _EXTRA_MOST = 12, 150
 _MOST_PARTIALS = 4000
 _SERVER_LIVES = 6
-
-
-@dataclass
-class _Hunt:
-    """The state that the workers of one search share."""
-
-    request: SearchRequest
-    measured: Measurement
-    deadline: float
-    order: Iterator[tuple[int, tuple[Candidate, ...]]]
-    total: int
-    decided: dict[int, bool] = field(default_factory=dict)
-    plausible: list[Plausible] = field(default_factory=list)
-    killers: Killers = field(default_factory=Killers)
-    first: int = 0
-    ran: int = 0
-    warm: bool = False
-
-    def limit(self) -> float:
-        """The last position worth trying, given what was found."""
-        kept = [one.position for one in self.plausible if not one.removes]
-        if not kept:
-            return float("inf")
-        first = min(kept)
-        return first + max(_EXTRA_LEAST, min(_EXTRA_MOST, first // _EXTRA_SHARE))
-
-    def eligible(self) -> list[Plausible]:
-        """What was found up to the limit; beyond it, what was tried depends on timing."""
-        limit = self.limit()
-        return [one for one in self.plausible if one.position <= limit]
-
-    def tried(self) -> int:
-        """Candidates decided without a gap, from the first."""
-        position = self.first
-        while position in self.decided:
-            position += 1
-        return position
+_MOST_OBSERVED = 12
+_LATER = 10_000_000
+"""The turn at which what was postponed begins, and twice that for pairs: behind all others."""
 
 
 async def search(request: SearchRequest) -> SearchResult:
@@ -87,16 +62,18 @@ async def search(request: SearchRequest) -> SearchResult:
     Never raises for what the repository's code does. Raises ApplicationError when the sandbox
     cannot be had. On cancellation everything started is ended before CancelledError goes on.
     """
-    deadline = time.monotonic() + request.seconds
+    deadline = time.monotonic() + max(1.0, request.seconds - request.resume.seconds)
     try:
         async with candidate_server(request.workspace, request.environment) as server:
-            measured = await measure(server, request)
+            measured = request.measured or await measure(server, request)
             if isinstance(measured, str):
-                return SearchResult((), f"no patch: {measured}.", request.resume.tried)
+                return SearchResult((), f"no patch: {measured}.", request.resume.ran)
+            if request.measured is None and request.keep is not None:
+                await request.keep(measured)
             return await _hunted(request, measured, server, deadline)
     except ServerDied as error:
         return SearchResult((), f"no patch: the candidate server ended ({error}).",
-                            request.resume.tried)  # fmt: skip
+                            request.resume.ran)  # fmt: skip
 
 
 async def _hunted(
@@ -107,39 +84,44 @@ async def _hunted(
     wanted = [path for path in scores if is_source_path(path) and path not in tests]
     sources = await asyncio.to_thread(_read, request.workspace, wanted)
     previous = await _previous(request.workspace, sources)
-    ordered = await asyncio.to_thread(
-        ordered_candidates, sources, scores, request.failures, previous, request.seed
-    )
     suspected = _suspected({path: scores[path] for path in sources})
-    numbered = enumerate((one,) for one in distinct(ordered))
-    resumed = set(request.resume.plausible)
-    order = (
-        (position, patch)
-        for position, patch in numbered
-        if position >= request.resume.tried or position in resumed
+    ordered, warm = await asyncio.gather(
+        asyncio.to_thread(
+            ordered_candidates, sources, scores, request.failures, previous, request.seed
+        ),
+        warm_up(server, measured),
     )
-    hunt = _Hunt(request, measured, deadline, order, len(ordered), first=request.resume.tried)
+    hunt = Hunt(request, measured, deadline, len(ordered), warm, sieve_size(measured))
     async with _reporting(hunt, suspected):
-        hunt.warm = await warm_up(server, measured)
+        if warm:
+            hunt.known = await unpatched(server, measured, measured.probe, stop=True)
+        hunt.walk(_not_yet_tried(trials(distinct(ordered), measured, warm), request.resume))
         await _worked(hunt, server)
-        if best_of(hunt.eligible()) is None and len(measured.failing) > 1 and hunt.warm:
-            await _combine(hunt, server, ordered)
-    chosen = best_of(hunt.eligible())
-    tried_in_all = request.resume.tried + hunt.ran
+        if best_of(hunt.eligible()) is None:
+            await _worked_later(hunt)
+        if best_of(hunt.eligible()) is None and warm:
+            await _combine(hunt, ordered)
+        chosen = best_of(await _compared(hunt, sources))
+    ran = hunt.ran_in_all()
     if chosen is None:
         late = time.monotonic() >= deadline
-        text = nothing_found(hunt.plausible, tried_in_all, suspected, late)
-        return SearchResult((), text, tried_in_all, len(hunt.plausible))
+        text = nothing_found(hunt.plausible, ran, suspected, late)
+        return SearchResult((), text, ran, len(hunt.plausible))
     edits = sorted(
         (edit for candidate in chosen.candidates for edit in candidate.edits()),
         key=lambda edit: (edit.path, edit.start, edit.end),
     )
     text = explained(chosen.candidates, measured)
-    return SearchResult(tuple(edits), text, tried_in_all, len(hunt.plausible))
+    return SearchResult(tuple(edits), text, ran, len(hunt.plausible))
 
 
-async def _worked(hunt: _Hunt, server: CandidateServer) -> None:
-    """Walk the order with all servers; the first is already running."""
+def _not_yet_tried(order: Iterable[Trial], resume: SearchProgress) -> Iterable[Trial]:
+    again = set(resume.plausible)
+    return (one for one in order if one.position >= resume.tried or one.position in again)
+
+
+async def _worked(hunt: Hunt, server: CandidateServer | None) -> None:
+    """Walk the order with all servers; one may be running already."""
     count = max(1, min(hunt.request.servers, os.cpu_count() or 1, 4))
     try:
         async with asyncio.TaskGroup() as group:
@@ -150,66 +132,125 @@ async def _worked(hunt: _Hunt, server: CandidateServer) -> None:
         raise errors.exceptions[0] from errors
 
 
-async def _work(hunt: _Hunt, server: CandidateServer | None) -> None:
-    """Take candidates in order and decide them, with a new server where one died."""
-    pending: tuple[int, tuple[Candidate, ...]] | None = None
+async def _work(hunt: Hunt, server: CandidateServer | None) -> None:
+    """Take trials in order and decide them, with a new server where one died."""
+    pending: list[Trial] = []
     for _ in range(_SERVER_LIVES):
         async with contextlib.AsyncExitStack() as stack:
             try:
                 if server is None:
-                    server = await stack.enter_async_context(
-                        candidate_server(hunt.request.workspace, hunt.request.environment)
-                    )
-                    await server.ask(settings_request(hunt.measured), 60)
-                    if hunt.warm and not await warm_up(server, hunt.measured):
-                        return
+                    server = await stack.enter_async_context(_another_server(hunt))
                 while time.monotonic() < hunt.deadline:
-                    pending = next(hunt.order, None)
-                    if pending is None or pending[0] > hunt.limit():
+                    # What was pending when a server died is tried again one by one.
+                    together = not pending
+                    pending = pending or hunt.take()
+                    if not pending:
                         return
-                    await _decide(hunt, server, *pending)
+                    if together and len(pending) > 1:
+                        await _sift(hunt, server, pending)
+                        pending = []
+                    else:
+                        await _decide(hunt, server, pending[0])
+                        pending.pop(0)
+                    # Decided in memory alone, candidates would otherwise starve the heartbeat.
+                    await asyncio.sleep(0)
                 return
             except ServerDied:
-                if pending is not None:
-                    hunt.decided[pending[0]] = False
+                if len(pending) == 1 or not together:
+                    hunt.decided[pending.pop(0).position] = False
                 server = None
 
 
-async def _decide(
-    hunt: _Hunt, server: CandidateServer, position: int, patch: tuple[Candidate, ...]
-) -> None:
+@contextlib.asynccontextmanager
+async def _another_server(hunt: Hunt) -> AsyncIterator[CandidateServer]:
+    async with candidate_server(hunt.request.workspace, hunt.request.environment) as server:
+        await server.ask(settings_request(hunt.measured), 60)
+        if hunt.warm and not await warm_up(server, hunt.measured):
+            raise ServerDied("the tests cannot be collected again")
+        yield server
+
+
+async def _sift(hunt: Hunt, server: CandidateServer, turn: Sequence[Trial]) -> None:
+    """Try candidates in turn in one process; what passes there is tried on its own."""
+    patches = [trial.patch for trial in turn]
+    probe = hunt.measured.probe
+    results = await sifted(server, hunt.measured, patches, probe, stop=True, known=hunt.known)
+    for place, trial in enumerate(turn):
+        if results is None or results[place].verdict in {"pass", "unsupported"}:
+            await _decide(hunt, server, trial)
+        else:
+            hunt.ran += 1
+            hunt.decided[trial.position] = False
+
+
+async def _decide(hunt: Hunt, server: CandidateServer, trial: Trial) -> None:
     try:
         left = hunt.deadline - time.monotonic()
         async with asyncio.timeout(max(left, 0)):
-            verdict = await tried(server, hunt.measured, patch, hunt.killers, hunt.warm)
+            verdict = await tried(server, hunt.measured, trial.patch, hunt.killers, trial.warm)
     except TimeoutError:
         return
-    hunt.ran += position >= hunt.first
-    good = verdict == "pass" and not await _excluded(hunt.request, patch)
-    hunt.decided[position] = good
+    hunt.ran += trial.position >= hunt.request.resume.tried
+    if verdict == "unsupported":
+        hunt.postponed.append(trial)
+    good = verdict == "pass" and not await _excluded(hunt.request, trial.patch)
+    hunt.decided[trial.position] = good
     if good:
-        hunt.plausible.append(Plausible(position, patch))
-    # Decided in memory alone, candidates would otherwise starve the heartbeat.
-    await asyncio.sleep(0)
+        hunt.plausible.append(Plausible(trial.position, trial.patch))
 
 
-async def _combine(hunt: _Hunt, server: CandidateServer, ordered: Sequence[Candidate]) -> None:
-    """Try pairs of edits that each mend some of the failing tests and together all of them."""
-    partial: list[tuple[frozenset[str], Candidate]] = []
-    everything = frozenset(hunt.measured.failing)
+async def _worked_later(hunt: Hunt) -> None:
+    """Run cold what turned out not to be exchangeable."""
+    postponed = sorted(hunt.postponed, key=lambda trial: trial.position)
+    hunt.walk(replace(t, position=_LATER + t.position, warm=False) for t in postponed)
+    if postponed:
+        await _worked(hunt, None)
+
+
+async def _combine(hunt: Hunt, ordered: Sequence[Candidate]) -> None:
+    """Try pairs of edits that together mend all failing tests."""
+    measured = hunt.measured
+    singles = (one for one in distinct(ordered) if can_be_exchanged(one, measured))
+    partial: list[tuple[frozenset[str], bool, Candidate]] = []
+    with contextlib.suppress(ServerDied):
+        async with _another_server(hunt) as server:
+            failing = measured.failing
+            known = await unpatched(server, measured, failing, stop=False)
+            some = itertools.islice(singles, _MOST_PARTIALS)
+            while batch := list(itertools.islice(some, hunt.size)):
+                if time.monotonic() >= hunt.deadline:
+                    return
+                patches = [(one,) for one in batch]
+                results = await sifted(server, measured, patches, failing, stop=False, known=known)
+                for one, result in zip(batch, results or (), strict=bool(results)):
+                    if result.verdict == "fail":
+                        changed = known is None or result.how != known.how
+                        partial.append((result.mended, changed, one))
+    pairs = combined(partial, frozenset(measured.failing))
+    hunt.walk(Trial(2 * _LATER + place, pair, True) for place, pair in enumerate(pairs))
+    await _worked(hunt, None)
+
+
+async def _compared(hunt: Hunt, sources: Mapping[str, SourceText]) -> Sequence[Plausible]:
+    """The most convincing of what was found, compared by more than their edits."""
+    found = ranked(hunt.eligible())
+    if len(found) < 2:
+        return found
+    known = phrases_of(source.text for source in sources.values())
+    found = ranked(
+        [replace(one, familiar=sum(familiarity(each, known) for each in one.candidates))
+         for one in found]
+    )[:_MOST_OBSERVED]  # fmt: skip
+    if not hunt.warm:
+        return found
     try:
-        for candidate in itertools.islice(distinct(ordered), _MOST_PARTIALS):
-            if time.monotonic() >= hunt.deadline:
-                return
-            good = await mended(server, hunt.measured, candidate)
-            if good and good < everything:
-                partial.append((good, candidate))
-        start = hunt.total
-        hunt.order = enumerate(combined(partial, everything), start)
-        hunt.first = start
-        await _work(hunt, server)
+        async with _another_server(hunt) as server:
+            return [
+                replace(one, changed=await changed_share(server, hunt.measured, one.candidates))
+                for one in found
+            ]
     except ServerDied:
-        return
+        return found
 
 
 async def _excluded(request: SearchRequest, patch: tuple[Candidate, ...]) -> bool:
@@ -270,14 +311,20 @@ def _suspected(scores: dict[str, dict[int, float]]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _reporting(hunt: _Hunt, suspected: str) -> AsyncIterator[None]:
+async def _reporting(hunt: Hunt, suspected: str) -> AsyncIterator[None]:
     """Report progress every second while the block runs."""
 
     def now() -> SearchProgress:
         best = best_of(hunt.eligible())
-        words = best.candidates[0].description if best else ""
-        positions = tuple(sorted(one.position for one in hunt.plausible))
-        return SearchProgress(hunt.tried(), hunt.total, words, suspected, positions)
+        return SearchProgress(
+            tried=hunt.tried(),
+            ran=hunt.ran_in_all(),
+            total=hunt.total,
+            best=best.candidates[0].description if best else "",
+            suspected=suspected,
+            plausible=tuple(sorted(one.position for one in hunt.plausible)),
+            seconds=hunt.request.seconds - (hunt.deadline - time.monotonic()),
+        )
 
     async def repeat() -> None:
         while hunt.request.report is not None:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from activities.healing.search.candidate import Candidate
 from activities.healing.search.commit_templates import reverted_hunks
+from activities.healing.search.exception_templates import exception_ideas
 from activities.healing.search.expression_templates import expression_ideas
 from activities.healing.search.name_templates import name_ideas
+from activities.healing.search.repository_names import repository_names
 from activities.healing.search.site import Hints, Idea, Site, module_names, site_of
 from activities.healing.search.source_text import SourceText
 from activities.healing.search.statement_templates import header_ideas, statement_ideas
@@ -19,6 +21,9 @@ _SUSPICION_WEIGHT = 2.0
 _REMOVAL_PENALTY = 0.4
 _MOST_CANDIDATES = 60_000
 """More than any time limit lets run; a bound on memory where whole packages are under suspicion."""
+_FULLY_EXPLORED = 200
+"""Statements, the most suspected first, that get every idea; others get the likely ones alone."""
+_LIKELY_COST = 1.2
 _DEFINITION_SHARE = 0.85
 """A constant is as suspicious as the most suspicious line that uses it, less this."""
 _DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:any of )?\(?(?:<class ')?([\w.]+)")
@@ -53,11 +58,14 @@ def ordered_candidates(
             cheaper = candidate.cheaper(_SUSPICION_WEIGHT * lines.get(candidate.line, best))
             found.append((cheaper.cost, chance.random(), cheaper))
     names = {path: module_names(source) for path, source in sources.items()}
-    for score, source, node in _suspected_statements(sources, scores):
+    repository = repository_names(sources)
+    for rank, (score, source, node) in enumerate(_suspected_statements(sources, scores)):
         if len(found) > _MOST_CANDIDATES:
             break
         unit = source.unit_of(node)
-        for idea in _ideas(site_of(source, node, names[source.path], hints)):
+        for idea in _ideas(site_of(source, node, names[source.path], repository, hints)):
+            if rank >= _FULLY_EXPLORED and idea.cost > _LIKELY_COST:
+                continue
             cost = idea.cost - _SUSPICION_WEIGHT * score
             cost += _REMOVAL_PENALTY if idea.removes else 0.0
             line = source.line_of(idea.replacements[0].start)
@@ -86,23 +94,25 @@ def _suspected_statements(
 
 def distinct(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     """The candidates that compile, change something and repeat none before them."""
-    seen: set[int] = set()
+    seen: set[tuple[str, int, bytes]] = set()
     for candidate in candidates:
         fingerprint = candidate.fingerprint()
-        if fingerprint is None or hash(fingerprint) in seen:
+        if fingerprint is None or fingerprint in seen:
             continue
         try:
             candidate.edits()
         except UnicodeEncodeError:
             continue
-        seen.add(hash(fingerprint))
+        seen.add(fingerprint)
         yield candidate
 
 
 def _ideas(site: Site) -> Iterator[Idea]:
     if isinstance(site.statement, ast.FunctionDef | ast.AsyncFunctionDef):
         return itertools.chain(expression_ideas(site), header_ideas(site))
-    return itertools.chain(expression_ideas(site), name_ideas(site), statement_ideas(site))
+    return itertools.chain(
+        expression_ideas(site), name_ideas(site), statement_ideas(site), exception_ideas(site)
+    )
 
 
 def _statement_score(

@@ -1,8 +1,11 @@
 """The stage run once under coverage: which tests there are, how they end, what they run."""
 
 import math
+import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,8 +14,10 @@ from activities.healing.search.localisation import Spectra
 from activities.healing.search.request import SearchRequest
 
 _MOST_DEADLY_TESTS = 5
-_HUNG_TEST_COUNTS = 1.0
-"""Seconds that a hanging test is taken to need once it works."""
+_HUNG_TEST_COUNTS = 5.0
+"""How many times the median of the passing tests a hanging test is taken to need once it works."""
+_PROBE_SECONDS = 0.03
+_LEAST_CPU_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,10 @@ class Measurement:
     """By test: its file."""
     seconds: dict[str, float]
     spectra: Spectra
+    runners: Mapping[str, Mapping[int, tuple[str, ...]]]
+    """By file and line: the passing tests that ran it; for lines that a failing test ran."""
+    leaving: frozenset[str]
+    """The failing tests that start other processes, which see what lies on disk."""
     wall: float
     each: float
     settings: dict[str, Any] = field(default_factory=dict)
@@ -36,18 +45,49 @@ class Measurement:
 
     def limit(self, tests: tuple[str, ...]) -> float:
         """Seconds that a candidate may take for some tests, from what they took unpatched."""
-        return max(2.0, 5 * self._expected(tests)) + 0.5
+        return max(2.0, 5 * self.expected(tests)) + 0.5
 
     def cpu_limit(self, tests: tuple[str, ...]) -> int:
         """Seconds of CPU time for the same: ends endless loops sooner, however busy the machine."""
-        return max(1, math.ceil(5 * self._expected(tests)))
+        return max(1, math.ceil(self.cpu_seconds(tests)))
 
-    def _expected(self, tests: tuple[str, ...]) -> float:
-        total = 0.0
-        for test in tests:
-            took = self.seconds.get(test, 0.0)
-            total += _HUNG_TEST_COUNTS if took >= 0.95 * self.each else took
-        return total
+    def cpu_seconds(self, tests: tuple[str, ...]) -> float:
+        """The same, to the fraction of a second: in an endless loop most candidates end by it."""
+        return max(_LEAST_CPU_SECONDS, 5 * self.expected(tests))
+
+    def expected(self, tests: tuple[str, ...]) -> float:
+        """Seconds that some tests are taken to need once they pass."""
+        return sum(
+            self.usual if self.hangs(test) else self.seconds.get(test, 0.0) for test in tests
+        )
+
+    def hangs(self, test: str) -> bool:
+        """Whether an unpatched test did not end by itself."""
+        return self.seconds.get(test, 0.0) >= 0.95 * self.each
+
+    @cached_property
+    def probe(self) -> tuple[str, ...]:
+        """The quickest of the failing tests: enough to see that most candidates mend nothing."""
+        quickest = sorted(self.failing, key=lambda test: (self.expected((test,)), test))
+        most = max(1, sum(self.expected(tuple(quickest[:n])) <= _PROBE_SECONDS for n in (1, 2, 3)))
+        return tuple(quickest[:most])
+
+    @cached_property
+    def usual(self) -> float:
+        """Seconds that a test takes which nothing is known of, from those that pass."""
+        passing = [self.seconds[test] for test in self.others if test in self.seconds]
+        return max(0.01, _HUNG_TEST_COUNTS * (statistics.median(passing) if passing else 0.0))
+
+    def touched_by(self, path: str, first: int, last: int) -> tuple[str, ...]:
+        """The passing tests that an edit of these lines can turn red, the quickest first.
+
+        All of them where a failing test ran none of the lines, so that it is not known.
+        """
+        lines = self.runners.get(path, {})
+        inside = [tests for line, tests in lines.items() if first <= line <= last]
+        found = {test for tests in inside for test in tests} if inside else set(self.others)
+        kept = [test for test in self.others if test in found]
+        return tuple(sorted(kept, key=lambda test: self.seconds.get(test, 0.0)))
 
     def cold_limit(self) -> float:
         """The same for a run of pytest from the start."""
@@ -113,6 +153,14 @@ async def measure(server: CandidateServer, request: SearchRequest) -> Measuremen
             }
             for path, lines in answer["lines"].items()
         },
+        runners={
+            PurePosixPath(path).as_posix(): {
+                int(line): tuple(answer["collected"][place] for place in places)
+                for line, places in lines.items()
+            }
+            for path, lines in answer["runners"].items()
+        },
+        leaving=frozenset(answer["leaving"]) & frozenset(failing),
         wall=wall,
         each=each,
         settings=settings,

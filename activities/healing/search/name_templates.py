@@ -3,12 +3,13 @@
 import ast
 import builtins
 import difflib
-import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from activities.healing.search.candidate import Replacement
+from activities.healing.search.repository_names import import_of
 from activities.healing.search.site import Idea, Site, stored_names
 
+_MOST_FOREIGN = 10
 _BUILTINS = frozenset(dir(builtins))
 _SIBLINGS = (
     ("min", "max"), ("any", "all"), ("append", "extend"), ("upper", "lower", "title", "capitalize"),
@@ -119,10 +120,11 @@ def _unknown_name(site: Site, node: ast.Name, known: set[str]) -> Iterator[Idea]
         yield site.replaced(node, other, 0.4 + 0.05 * rank)
     for rank, other in enumerate(_near(node.id, site.attributes)):
         yield site.replaced(node, f"self.{other}", 0.1 + 0.1 * rank)
-    if node.id in sys.stdlib_module_names:
+    statement = import_of(node.id, site.repository)
+    if statement is not None:
         at, newline = _import_place(site), site.source.newline
-        yield Idea(-0.4, f"added the missing `import {node.id}`",
-                   (Replacement(at, at, f"import {node.id}{newline}"),))  # fmt: skip
+        yield Idea(-0.4, f"added the missing `{statement}`",
+                   (Replacement(at, at, f"{statement}{newline}"),))  # fmt: skip
 
 
 def _import_place(site: Site) -> int:
@@ -218,7 +220,16 @@ def _targets(site: Site) -> Iterator[Idea]:
 
 
 def _donors(site: Site) -> Iterator[Idea]:
-    """An expression of the same function in the place of another; differences of names."""
+    """An expression of the same function, or one that others use, in the place of another."""
+    known = {*site.locals, *site.module.callables, *site.module.values, *site.module.modules}
+    known |= {"self"} if site.attributes else set()
+    foreign = [
+        one.text
+        for one in site.repository.expressions
+        if one.loads & set(site.locals)
+        and one.loads <= known | _BUILTINS
+        and one.text not in site.donors
+    ][:_MOST_FOREIGN]
     for node in site.expressions():
         if not isinstance(node, ast.Name | ast.Call | ast.BinOp | ast.Subscript | ast.Attribute):
             continue
@@ -230,6 +241,8 @@ def _donors(site: Site) -> Iterator[Idea]:
         text = site.source.segment(node)
         for rank, donor in enumerate(d for d in site.donors if d != text):
             yield site.replaced(node, donor, 1.9 + 0.05 * rank)
+        for rank, donor in enumerate(d for d in foreign if d != text):
+            yield site.replaced(node, donor, 2.3 + 0.05 * rank)
         if isinstance(node, ast.Name):
             names = [name for name in site.locals if name != node.id][:6]
             for rank, other in enumerate(names):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from activities.healing.search.candidate import Candidate
 
+_CHANGED_BEHAVIOUR = 1.5
+_FAMILIAR = 0.2
 _LOST_CALL = 1.0
 _LOST_NAME = 0.3
 _CHARACTERS_A_POINT = 40.0
@@ -18,6 +20,10 @@ class Plausible:
 
     position: int
     candidates: tuple[Candidate, ...]
+    changed: float = 0.0
+    """How much it changes of what passed before, from 0 to 1; 0 as long as nobody has looked."""
+    familiar: float = 0.0
+    """How much more usual its words are than those it replaces; 0 as long as nobody has looked."""
 
     @property
     def removes(self) -> bool:
@@ -25,14 +31,20 @@ class Plausible:
         return any(candidate.removes for candidate in self.candidates)
 
 
-def best_of(found: Sequence[Plausible]) -> Plausible | None:
-    """The patch that keeps most of the code; None when all of them take functionality away."""
+def ranked(found: Sequence[Plausible]) -> list[Plausible]:
+    """The patches that take no functionality away; the one that keeps most of the code first."""
     keeping = [one for one in found if not one.removes]
-    return min(keeping, key=lambda one: (_weight(one), one.position), default=None)
+    return sorted(keeping, key=lambda one: (_weight(one), one.position))
+
+
+def best_of(found: Sequence[Plausible]) -> Plausible | None:
+    """The first of the ranked patches; None when all of them take functionality away."""
+    return next(iter(ranked(found)), None)
 
 
 def _weight(plausible: Plausible) -> float:
-    return sum(
+    compared = _CHANGED_BEHAVIOUR * plausible.changed - _FAMILIAR * plausible.familiar
+    return compared + sum(
         candidate.cost + candidate.size() / _CHARACTERS_A_POINT + _loss(candidate)
         for candidate in plausible.candidates
     )

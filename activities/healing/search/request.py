@@ -1,11 +1,15 @@
 """What the search healer is asked, what it answers, and what it tells on the way."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regreen.contracts.healing import Edit
 from regreen.contracts.testing import TestFailure
+
+if TYPE_CHECKING:
+    from activities.healing.search.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,9 @@ class SearchProgress:
     """How far a search has come. Small and serialisable, for heartbeats."""
 
     tried: int = 0
-    """Candidates decided, counted from the first in order without a gap."""
+    """Turns decided, counted from the first without a gap: where an interrupted search goes on."""
+    ran: int = 0
+    """Candidates run in all."""
     total: int = 0
     """Candidates in the list; more may follow when edits are combined."""
     best: str = ""
@@ -21,7 +27,9 @@ class SearchProgress:
     suspected: str = ""
     """The place most suspected, as `path:line`."""
     plausible: tuple[int, ...] = ()
-    """Positions of the candidates that passed everything."""
+    """Turns of the candidates that passed everything."""
+    seconds: float = 0.0
+    """How long the search has looked."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,12 @@ class SearchRequest:
     """SHA-256 of `patch_of` for patches that are not to be proposed again."""
     resume: SearchProgress = field(default_factory=SearchProgress)
     """The last progress of a search that was interrupted; the same order is walked on."""
+    measured: "Measurement | None" = None
+    """The measurement of the interrupted search; without it the stage is measured first."""
     report: Callable[[SearchProgress], None] | None = None
     """Called at least every second."""
+    keep: "Callable[[Measurement], Awaitable[None]] | None" = None
+    """Called once with what was measured, so that a search that goes on need not measure again."""
 
 
 @dataclass(frozen=True)

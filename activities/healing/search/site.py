@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from activities.healing.search.candidate import Replacement
+from activities.healing.search.repository_names import RepositoryNames
 from activities.healing.search.source_text import Function, SourceText
 
 _ATOMS = (
@@ -76,6 +77,7 @@ class Site:
     statement: ast.stmt
     function: Function | None
     module: ModuleNames
+    repository: RepositoryNames
     hints: Hints
     locals: tuple[str, ...] = ()
     """Parameters and variables of the function, those of this statement's neighbourhood first."""
@@ -135,7 +137,8 @@ class Site:
             if isinstance(node, ast.expr):
                 yield node
             if isinstance(node, ast.JoinedStr):
-                continue  # before Python 3.12 what is inside has no true positions
+                waiting += self.source.values_inside(node)
+                continue
             for child in ast.iter_child_nodes(node):
                 if not isinstance(child, ast.stmt | ast.expr_context | ast.operator):
                     waiting.append(child)
@@ -259,11 +262,17 @@ def stored_names(node: ast.AST) -> list[str]:
     ]
 
 
-def site_of(source: SourceText, statement: ast.stmt, module: ModuleNames, hints: Hints) -> Site:
+def site_of(
+    source: SourceText,
+    statement: ast.stmt,
+    module: ModuleNames,
+    repository: RepositoryNames,
+    hints: Hints,
+) -> Site:
     """Gather what the templates need to know about one statement."""
     function = source.function_of(statement)
     if function is None:
-        return Site(source, statement, None, module, hints, locals=module.values)
+        return Site(source, statement, None, module, repository, hints, locals=module.values)
     arguments = function.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     every += [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
@@ -290,7 +299,7 @@ def site_of(source: SourceText, statement: ast.stmt, module: ModuleNames, hints:
             if len(text) <= 80 and "\n" not in text:
                 conditions[text] = None
     return Site(
-        source, statement, function, module, hints,
+        source, statement, function, module, repository, hints,
         locals=tuple(dict.fromkeys(names)),
         parameters=tuple(name for name in parameters if name not in {"self", "cls"}),
         class_name=class_name, donors=tuple(donors)[:40], conditions=tuple(conditions)[:20],

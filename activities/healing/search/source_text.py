@@ -1,9 +1,13 @@
 """A Python file as text, tree and bytes at once, so that an edit of the tree is a span of bytes."""
 
 import ast
+import bisect
+import hashlib
 import io
+import marshal
 import re
 import tokenize
+import types
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,7 +49,7 @@ class SourceText:
     tree: ast.Module
     mark: int
     """Length in bytes of the byte order mark."""
-    _dumps: dict[tuple[int, int], str] = field(default_factory=dict, repr=False)
+    _meanings: dict[tuple[int, int], bytes] = field(default_factory=dict, repr=False)
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -90,6 +94,25 @@ class SourceText:
         start, end = self.span(node)
         return self.text[start:end]
 
+    def values_inside(self, text: ast.JoinedStr) -> list[ast.expr]:
+        """The expressions of an f-string; none where the parser does not tell their true places.
+
+        Python before 3.12 looks for an expression's text in that of the whole string and may find
+        another one.
+        """
+        values = [part.value for part in text.values if isinstance(part, ast.FormattedValue)]
+        position = self.span(text)[0]
+        for value in values:
+            start, end = self.span(value)
+            try:
+                stands_there = ast.parse(self.text[start:end].strip(), mode="eval").body
+            except SyntaxError:
+                return []
+            if start < position or ast.dump(stands_there) != ast.dump(value):
+                return []
+            position = end
+        return values
+
     def offset(self, position: int) -> int:
         """Byte offset of a position in the text."""
         if self.text.isascii():
@@ -98,7 +121,7 @@ class SourceText:
 
     def line_of(self, position: int) -> int:
         """1-based line of a position in the text."""
-        return len(_NEWLINE.findall(self.text, 0, position)) + 1
+        return max(1, bisect.bisect_right(self.line_starts, position, hi=len(self.line_starts) - 1))
 
     def indentation(self, node: ast.stmt) -> str:
         """The white space before a statement that begins its line."""
@@ -152,12 +175,12 @@ class SourceText:
         start, end = self.line_starts[first - 1], self.line_starts[node.end_lineno]
         return Unit(start, end, first, headers, chain)
 
-    def dump_of(self, unit: Unit) -> str:
-        """The tree of the unit as it stands, without positions."""
+    def meaning_of(self, unit: Unit) -> bytes:
+        """What the unit compiles to as it stands."""
         key = (unit.start, unit.end)
-        if key not in self._dumps:
-            self._dumps[key] = tree_dump(unit.text(self.text[unit.start : unit.end])) or ""
-        return self._dumps[key]
+        if key not in self._meanings:
+            self._meanings[key] = meaning(unit.text(self.text[unit.start : unit.end])) or b""
+        return self._meanings[key]
 
 
 def _first_line(node: ast.stmt) -> int:
@@ -165,16 +188,26 @@ def _first_line(node: ast.stmt) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
-def tree_dump(text: str) -> str | None:
-    """A text's tree without positions; None when it is not Python."""
+def meaning(text: str) -> bytes | None:
+    """What a text compiles to, without names of files and numbers of lines; None when it does not.
+
+    Texts that mean the same to the interpreter give the same: layout and brackets do not count.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-            compile(tree, "<candidate>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+            code = compile(text, "", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
-    return ast.dump(tree)
+    # Version 2 writes no back references, whose places depend on reference counts.
+    return hashlib.sha256(marshal.dumps(_placeless(code), 2)).digest()
+
+
+def _placeless(code: types.CodeType) -> types.CodeType:
+    constants = tuple(
+        _placeless(one) if isinstance(one, types.CodeType) else one for one in code.co_consts
+    )
+    return code.replace(co_consts=constants, co_linetable=b"", co_firstlineno=1)
 
 
 def read_source(path: str, data: bytes) -> SourceText | None:

@@ -1,4 +1,4 @@
-"""Running one candidate: the failing tests, then the whole stage, then once more from the start."""
+"""Running candidates: many at once against the failing tests, then what is left one by one."""
 
 import base64
 import math
@@ -11,9 +11,13 @@ from activities.healing.search.candidate_server import CandidateServer
 from activities.healing.search.measurement import Measurement
 
 Verdict = Literal["pass", "fail", "timeout", "crash", "unsupported"]
+Patch = tuple[Candidate, ...]
 
 _PATIENCE_SECONDS = 90.0
 """On top of a trial's own limit, before its server is given up."""
+_SIEVE_SECONDS = 0.5
+_LARGEST_SIEVE = 48
+_FORK_DOES_NOT_MATTER = 0.05
 
 
 @dataclass
@@ -37,6 +41,16 @@ class Killers:
         return [*front, *(test for test in tests if test not in chosen)]
 
 
+@dataclass(frozen=True)
+class Sifted:
+    """What the failing tests said of one candidate."""
+
+    verdict: Verdict
+    mended: frozenset[str] = frozenset()
+    how: tuple[tuple[str, str], ...] = ()
+    """Tests that failed, each with a fingerprint of how it did."""
+
+
 def settings_request(measured: Measurement) -> dict[str, Any]:
     """Tell a server what a green run is."""
     return {"request": "settings", "settings": measured.settings}
@@ -56,7 +70,68 @@ async def warm_up(server: CandidateServer, measured: Measurement) -> bool:
     request = _request((), [], alone, True, measured.limit(tuple(alone)))
     request["cpu"] = measured.cpu_limit(tuple(alone))
     red = await server.ask(request, limit + _PATIENCE_SECONDS)
-    return red["verdict"] in {"fail", "timeout"}
+    return red["verdict"] in {"fail", "timeout", "crash"}
+
+
+def sieve_size(measured: Measurement) -> int:
+    """How many candidates to try in turn in one process.
+
+    One where the tests look beyond the process, or take so long that a fork does not matter.
+    """
+    expected = measured.expected(measured.probe)
+    if measured.leaving or expected > _FORK_DOES_NOT_MATTER:
+        return 1
+    return max(1, min(_LARGEST_SIEVE, int(_SIEVE_SECONDS / max(expected, 0.001))))
+
+
+async def unpatched(
+    server: CandidateServer, measured: Measurement, tests: Sequence[str], *, stop: bool
+) -> Sifted | None:
+    """How failing tests fail without any edit; None when not each time in the same way."""
+    if any(measured.hangs(test) for test in tests):
+        return None
+    results = await sifted(server, measured, [(), ()], tests, stop=stop, known=None)
+    return results[0] if results and results[0] == results[1] else None
+
+
+async def sifted(
+    server: CandidateServer,
+    measured: Measurement,
+    patches: Sequence[Patch],
+    tests: Sequence[str],
+    *,
+    stop: bool,
+    known: Sifted | None,
+) -> list[Sifted] | None:
+    """Try patches in turn against some of the failing tests, to the first failure if `stop`.
+
+    `known` is how the unpatched code fails. When it no longer does after the last patch, traces of
+    a patch reached others: then the answer is None, and each has to be tried alone.
+    """
+    watched = known is not None and len(patches) > 1
+    hot = [exchanged(patch) for patch in patches]
+    limit = measured.limit(tuple(tests))
+    request = {
+        "request": "sieve",
+        "candidates": [*hot, []] if watched else hot,
+        "tests": list(tests),
+        "stop": stop,
+        "limit": limit,
+        "seconds": measured.cpu_seconds(tuple(tests)),
+    }
+    answer = await server.ask(request, limit * (len(hot) + 1) + _PATIENCE_SECONDS)
+    if answer["verdict"] != "sieved":
+        return None
+    results = [_sifted(one) for one in answer["answers"]]
+    if watched and results.pop() != known:
+        return None
+    return results
+
+
+def _sifted(answer: dict[str, Any]) -> Sifted:
+    return Sifted(
+        _verdict(answer), frozenset(answer["passed"]), tuple(sorted(answer.get("how", {}).items()))
+    )
 
 
 async def tried(
@@ -66,23 +141,22 @@ async def tried(
     killers: Killers,
     warm: bool,
 ) -> Verdict:
-    """Whether the whole stage passes with the candidates' edits."""
-    hot = _hot(measured, candidates) if warm else None
+    """Whether the whole stage passes with the candidates' edits.
+
+    `warm`: exchange the edited functions in the warm process first; `unsupported` when that
+    cannot be.
+    """
     failing = killers.first(measured.failing)
-    if hot is not None:
+    if warm:
+        hot = exchanged(candidates)
         quick = await _ask(server, measured, candidates, hot, failing)
-        if quick["verdict"] == "unsupported":
-            hot = None
-        elif quick["verdict"] != "pass":
+        if quick["verdict"] == "pass" and measured.others:
+            others = killers.first(touched(candidates, measured))
+            quick = await _ask(server, measured, candidates, hot, others) if others else quick
+        if quick["verdict"] != "pass":
             _note(killers, quick)
             return _verdict(quick)
-    if hot is not None and measured.others:
-        most = await _ask(server, measured, candidates, hot, killers.first(measured.others))
-        if most["verdict"] != "pass":
-            _note(killers, most)
-            if most["verdict"] != "unsupported":
-                return _verdict(most)
-    if hot is None and failing:
+    elif failing:
         files = sorted({measured.files.get(test, "") for test in failing})
         paths = files if all(files) else measured.settings["paths"]
         cold = await _ask(server, measured, candidates, None, failing, paths)
@@ -96,18 +170,45 @@ async def tried(
     return _verdict(whole)
 
 
-async def mended(
-    server: CandidateServer, measured: Measurement, candidate: Candidate
-) -> frozenset[str]:
-    """Those of the failing tests that pass with the candidate; the rest of the stage is not run."""
-    hot = _hot(measured, [candidate])
-    if hot is None:
-        return frozenset()
-    limit = measured.limit(measured.failing)
-    request = _request([candidate], hot, list(measured.failing), False, limit)
-    request["cpu"] = measured.cpu_limit(measured.failing)
-    answer = await server.ask(request, limit + _PATIENCE_SECONDS)
-    return frozenset(answer["passed"])
+def can_be_exchanged(candidate: Candidate, measured: Measurement) -> bool:
+    """Whether the edit lies in a function that a warm process could exchange."""
+    known = set(measured.failing) <= set(measured.files)
+    unit = candidate.unit
+    return known and unit is not None and bool(unit.chain) and candidate.patched_unit() is not None
+
+
+def ran_at_collection(candidate: Candidate, measured: Measurement) -> bool:
+    """Whether the edited function ran while tests were collected and left results behind."""
+    unit = candidate.unit
+    assert unit is not None
+    lines = measured.spectra.get(candidate.source.path, {})
+    first, last = _lines(candidate)
+    return any(counts[2] for line, counts in lines.items() if first < line <= last)
+
+
+def exchanged(patch: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """The functions to exchange for a patch, as the warm process wants them told."""
+    specifications = []
+    for candidate in patch:
+        assert candidate.unit is not None
+        chain = [list(place) for place in candidate.unit.chain]
+        text = candidate.patched_unit()
+        specifications.append({"path": candidate.source.path, "chain": chain, "text": text})
+    return specifications
+
+
+def touched(candidates: Sequence[Candidate], measured: Measurement) -> tuple[str, ...]:
+    """The passing tests that a patch can turn red, the quickest first."""
+    found: dict[str, None] = {}
+    for candidate in candidates:
+        found |= dict.fromkeys(measured.touched_by(candidate.source.path, *_lines(candidate)))
+    return tuple(found)
+
+
+def _lines(candidate: Candidate) -> tuple[int, int]:
+    unit, source = candidate.unit, candidate.source
+    assert unit is not None
+    return source.line_of(unit.start), source.line_of(max(unit.end - 1, unit.start))
 
 
 def _note(killers: Killers, answer: dict[str, Any]) -> None:
@@ -149,24 +250,3 @@ def _request(
     ]
     return {"request": "try", "edits": edits, "hot": hot, "tests": tests, "stop": stop,
             "limit": limit, "cpu": math.ceil(limit) + 2}  # fmt: skip
-
-
-def _hot(measured: Measurement, candidates: Sequence[Candidate]) -> list[dict[str, Any]] | None:
-    """How to exchange the edited functions in the warm process; None when that does not do."""
-    specifications = []
-    for candidate in candidates:
-        unit, text = candidate.unit, candidate.patched_unit()
-        if unit is None or not unit.chain or text is None:
-            return None
-        if not set(measured.failing) <= set(measured.files):
-            return None
-        lines = measured.spectra.get(candidate.source.path, {})
-        first = candidate.source.line_of(unit.start)
-        last = candidate.source.line_of(max(unit.end - 1, unit.start))
-        # Code that ran while the tests were collected has left its results behind.
-        body = [line for line in lines if first < line <= last and lines[line][2]]
-        if body:
-            return None
-        chain = [list(place) for place in unit.chain]
-        specifications.append({"path": candidate.source.path, "chain": chain, "text": text})
-    return specifications

@@ -1,11 +1,14 @@
 """Localisation, and the choice among patches with which the tests pass."""
 
+from dataclasses import replace
+
 import pytest
 
 from activities.healing.search.candidate import Candidate, Replacement
 from activities.healing.search.combination import combined
 from activities.healing.search.localisation import is_source_path, suspicion
 from activities.healing.search.patch_choice import Plausible, best_of
+from activities.healing.search.phrases import familiarity, phrases_of
 from activities.healing.search.source_text import SourceText, read_source
 from regreen.contracts.testing import Frame, TestFailure
 
@@ -94,13 +97,40 @@ def test_only_pairs_that_mend_everything_and_do_not_overlap_are_combined() -> No
     second = candidate(of, "a + b", "a - b", cost=0.1)
     overlapping = candidate(of, "+", "*")
     partial = [
-        (frozenset({"x"}), first),
-        (frozenset({"y"}), second),
-        (frozenset({"y"}), overlapping),
-        (frozenset({"x"}), candidate(of, "return", "yield")),
+        (frozenset({"x"}), True, first),
+        (frozenset({"y"}), True, second),
+        (frozenset({"y"}), True, overlapping),
+        (frozenset({"x"}), True, candidate(of, "return", "yield")),
     ]
     made = list(combined(partial, frozenset({"x", "y"})))
     assert [len(pair) for pair in made] == [1] * len(made)
     descriptions = {pair[0].description for pair in made}
     assert "a + b to a - b and write to print" in descriptions
     assert not any("a - b" in text and "*" in text for text in descriptions)
+
+
+def test_edits_that_mend_nothing_alone_are_combined_with_each_other() -> None:
+    of = source()
+    partial = [
+        (frozenset[str](), True, candidate(of, "write", "print")),
+        (frozenset[str](), False, candidate(of, "a + b", "a - b")),
+        (frozenset({"x"}), True, candidate(of, "return", "yield")),
+    ]
+    made = list(combined(partial, frozenset({"x", "y"})))
+    assert [pair[0].description for pair in made] == ["write to print and a + b to a - b"]
+
+
+def test_what_the_repository_says_elsewhere_is_more_familiar() -> None:
+    of = source()
+    known = phrases_of(["x = a - b\n", "y = a - b\n", of.text])
+    usual = familiarity(candidate(of, "a + b", "a - b"), known)
+    assert usual > familiarity(candidate(of, "a + b", "a @ b"), known)
+
+
+def test_of_equal_patches_the_one_that_changes_less_and_sounds_familiar_wins() -> None:
+    of = source()
+    first = Plausible(1, (candidate(of, "a + b", "a - b"),))
+    second = Plausible(2, (candidate(of, "a + b", "a * b"),))
+    assert best_of([first, second]) == first
+    assert best_of([replace(first, changed=0.5), second]) == second
+    assert best_of([first, replace(second, familiar=1.0)]).position == 2  # type: ignore[union-attr]

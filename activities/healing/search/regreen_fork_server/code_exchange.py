@@ -41,11 +41,16 @@ def loaded_files() -> set[str]:
     }
 
 
-def exchange(hot: dict[str, Any], places: Places, loaded: set[str]) -> bool:
+Undo = list[tuple[types.FunctionType, types.CodeType]]
+"""Functions with the code that they had before."""
+
+
+def exchange(hot: dict[str, Any], places: Places, loaded: set[str], undo: Undo) -> bool:
     """Give the functions on the way to an edit their new code; False when that cannot be.
 
     `hot` has the file's `path`, the `chain` of enclosing functions as name and first line,
-    outermost first, and a `text` that holds the outermost one in its place.
+    outermost first, and a `text` that holds the outermost one in its place. What was exchanged is
+    added to `undo`, also when the whole cannot be.
     """
     path = str((ROOT / hot["path"]).resolve())
     if path not in loaded:
@@ -65,11 +70,20 @@ def exchange(hot: dict[str, Any], places: Places, loaded: set[str]) -> bool:
         if code is None:
             return False
         for function in live[place]:
+            before = function.__code__
             try:
                 function.__code__ = code
+                undo.append((function, before))
             except ValueError:  # it closes over other variables than before
                 return False
     return True
+
+
+def take_back(undo: Undo) -> None:
+    """Give functions back the code that they had."""
+    for function, code in reversed(undo):
+        function.__code__ = code
+    undo.clear()
 
 
 def _inner_code(code: types.CodeType, name: str, line: int) -> types.CodeType | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -17,6 +18,8 @@ from .processes import end_child, end_strays, host_gone, start_child
 from .recorder import SelectingRecorder
 from .stage import pytest_arguments, settings
 from .workspace_files import ROOT
+
+_LEAVING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system", "os.fork")
 
 
 class _TookTooLong(Exception):
@@ -32,6 +35,13 @@ class _Measuring(SelectingRecorder):
         self.coverage = coverage
         self.each = each
         self.without = without
+        self.running = ""
+        self.leaving: set[str] = set()
+        sys.addaudithook(self._note_leaving)
+
+    def _note_leaving(self, event: str, _: object) -> None:
+        if event in _LEAVING and self.running:
+            self.leaving.add(self.running)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
@@ -43,6 +53,7 @@ class _Measuring(SelectingRecorder):
     def pytest_runtest_protocol(self, item: Any) -> Generator[None, None, None]:
         """Tell which test runs, in case it is the last thing to be heard."""
         self.channel.send({"running": item.nodeid})
+        self.running = item.nodeid
         if self.coverage is not None:
             self.coverage.switch_context(item.nodeid)
         if item.nodeid in settings["required"]:
@@ -50,6 +61,7 @@ class _Measuring(SelectingRecorder):
             signal.setitimer(signal.ITIMER_REAL, self.each)
         yield
         signal.setitimer(signal.ITIMER_REAL, 0)
+        self.running = ""
         if self.coverage is not None:
             self.coverage.switch_context("")
 
@@ -116,20 +128,32 @@ def _measured(recorder: _Measuring, coverage: Any) -> dict[str, Any]:
         "seconds": recorder.seconds,
         "rootdir": root,
         "inifile": ini,
-        "lines": _spectra(coverage, recorder.outcomes),
+        "leaving": sorted(recorder.leaving),
+        **_spectra(coverage, recorder),
     }
 
 
-def _spectra(coverage: Any, outcomes: dict[str, str]) -> dict[str, dict[int, list[int]]]:
-    """By file and line: failing tests, passing tests, and whether collecting ran it."""
-    found: dict[str, dict[int, list[int]]] = {}
+def _spectra(coverage: Any, recorder: _Measuring) -> dict[str, Any]:
+    """By file and line: failing tests, passing tests, and whether collecting ran it.
+
+    `runners` names the passing tests of the lines that a failing test ran, as places among the
+    collected ones.
+    """
+    lines: dict[str, dict[int, list[int]]] = {}
+    runners: dict[str, dict[int, list[int]]] = {}
+    outcomes = recorder.outcomes
+    places = {name: place for place, name in enumerate(recorder.collected)}
     if coverage is None:
-        return found
+        return {"lines": lines, "runners": runners}
     data = coverage.get_data()
     for path in data.measured_files():
-        lines = {}
+        name = os.path.relpath(Path(path).resolve(), ROOT)
+        lines[name], runners[name] = {}, {}
         for line, contexts in data.contexts_by_lineno(path).items():
             ends = [outcomes.get(context) for context in contexts if context]
-            lines[line] = [ends.count("failed"), ends.count("passed"), int("" in contexts)]
-        found[os.path.relpath(Path(path).resolve(), ROOT)] = lines
-    return found
+            failed = ends.count("failed")
+            lines[name][line] = [failed, ends.count("passed"), int("" in contexts)]
+            if failed:
+                passing = [places[one] for one in contexts if outcomes.get(one) == "passed"]
+                runners[name][line] = sorted(passing)
+    return {"lines": lines, "runners": runners}

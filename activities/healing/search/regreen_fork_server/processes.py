@@ -96,12 +96,8 @@ def limit_resources(seconds: int) -> None:
             resource.setrlimit(what, (value, hard))
 
 
-def supervised(body: Callable[[Channel], None], limit: float) -> dict[str, Any]:
-    """Run `body` in a child for at most `limit` seconds and return the answer that it sends.
-
-    The answer's verdict is `timeout` past the limit, and `crash` when the child ended without one.
-    """
-    pid, channel = start_child(body)
+def exit_noticed(pid: int) -> Callable[[], bool]:
+    """A function that tells whether a child, or the caller of all this, is gone."""
     exited: list[int] = []
 
     def gone() -> bool:
@@ -112,10 +108,19 @@ def supervised(body: Callable[[Channel], None], limit: float) -> dict[str, Any]:
                 exited.append(pid)  # looked at once more: its last words may be in the pipe
         return False
 
+    return gone
+
+
+def supervised(body: Callable[[Channel], None], limit: float) -> dict[str, Any]:
+    """Run `body` in a child for at most `limit` seconds and return the answer that it sends.
+
+    The answer's verdict is `timeout` past the limit, and `crash` when the child ended without one.
+    """
+    pid, channel = start_child(body)
     deadline = time.monotonic() + limit
-    answer = channel.receive(deadline, gone)
+    answer = channel.receive(deadline, exit_noticed(pid))
     if answer is None:
-        late = time.monotonic() > deadline and not exited
+        late = time.monotonic() > deadline
         answer = {"verdict": "timeout" if late else "crash", "failed": [], "passed": []}
     end_child(pid)
     channel.close()

@@ -24,6 +24,8 @@ class Recorder:
         self.errors: list[str] = []
         self.outcomes: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
+        self.fingerprints: dict[str, str] = {}
+        self.stopped = False
         self.session: Any = None
         self.config: Any = None
 
@@ -44,6 +46,11 @@ class Recorder:
             path = Path(str(getattr(item, "path", None) or item.fspath)).resolve()
             self.files[item.nodeid] = os.path.relpath(path, ROOT)
 
+    def forget(self) -> None:
+        """Begin anew with the same session."""
+        self.outcomes, self.seconds, self.fingerprints = {}, {}, {}
+        self.stopped = False
+
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Note an outcome; a failure in any phase counts."""
         name = report.nodeid
@@ -56,7 +63,7 @@ class Recorder:
         elif report.when == "call" and before != "failed":
             self.outcomes[name] = "passed"
         if self.stop and not self.good(name):
-            self.session.shouldstop = "a test failed"
+            self.stopped = True
 
     def good(self, name: str) -> bool:
         """Whether a test that ran ended as it must."""
@@ -88,6 +95,13 @@ class SelectingRecorder(Recorder):
         self.note_collected(items)
         if self.tests is not None:
             items[:] = selected(items, self.tests)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Let pytest go no further than it must."""
+        super().pytest_runtest_logreport(report)
+        if self.stopped:
+            self.session.shouldstop = "a test failed"
 
 
 def selected(items: Sequence[Any], tests: Sequence[str]) -> list[Any]:

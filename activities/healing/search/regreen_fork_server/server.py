@@ -47,9 +47,14 @@ def _answer(request: dict[str, Any], warm: WarmProcess) -> dict[str, Any]:
         return measure(request)
     if request["request"] == "warm":
         return warm.start(request["limit"])
+    if request["request"] in {"sieve", "observe"}:
+        times = len(request.get("candidates", [None]))
+        answer = warm.run(request, request["limit"] * times)
+        end_strays(warm.pid)
+        return answer
     changed = apply(request["edits"])
     try:
-        return run_cold(request) if request["hot"] is None else warm.run(request)
+        return run_cold(request) if request["hot"] is None else warm.run(request, request["limit"])
     finally:
         end_strays(warm.pid)
         restore(changed)
