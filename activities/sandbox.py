@@ -177,14 +177,19 @@ def sandbox_command(
 
 
 def with_scratch(sandbox: Sandbox, folder: Path) -> Sandbox:
-    """The sandbox with a folder of the caller's as `/tmp` and home, in place of private ones."""
-    home = folder / "home"
+    """The sandbox with a folder of the caller's as `/tmp`, home and shared memory.
+
+    What commands leave there lasts from one to the next.
+    """
+    home, memory = folder / "home", folder / "shm"
     home.mkdir(exist_ok=True)
+    memory.mkdir(exist_ok=True)
     if isolation().kind == "none":
         variables = {**sandbox.variables, "HOME": str(home), "TMPDIR": str(folder)}
         return replace(sandbox, variables=variables)
-    shown = (Mount(folder, "/tmp", writable=True), Mount(home, "/home/sandbox", writable=True))
-    return replace(sandbox, mounts=(*sandbox.mounts, *shown))
+    shown = ((folder, "/tmp"), (home, "/home/sandbox"), (memory, "/dev/shm"))
+    mounts = tuple(Mount(source, target, writable=True) for source, target in shown)
+    return replace(sandbox, mounts=(*sandbox.mounts, *mounts))
 
 
 def _prlimit() -> str:
