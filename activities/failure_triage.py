@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from temporalio import activity
 
 from activities.healing.failure_signature import failure_signature
-from activities.healing.parent_commit import ParentRun, run_on_parent
+from activities.healing.parent_commit import (
+    ParentRun,
+    green_in_the_parents_stage,
+    run_on_parent,
+)
 from activities.healing.rerun import Reruns, always_pass_alone, rerun_alone
 from activities.healing.triage import MachineTrouble, broken_runner_trouble, machine_trouble
 from activities.test_bench import fresh_bench
@@ -49,17 +53,23 @@ async def triage_failures(request: TriageRequest) -> Triage:
         if ordered:
             ordered = await always_pass_alone(bench, ordered, _MORE_RUNS_ALONE, stage)
     evidence = [_evidence_alone(ids, alone), *ordering]
+    regressed: tuple[str, ...] = ()
     if ordered:
         runs = 1 + _MORE_RUNS_ALONE
         result = f"{len(ordered)} passed each time: order-dependent"
         evidence.append(Evidence(check="these tests alone", runs=runs, result=result))
+        regressed = await _regressed(request, section, ordered)
+        result = f"{len(regressed)} of {len(ordered)} did not fail there"
+        check = "the whole stage on the parent commit"
+        evidence.append(Evidence(check=check, runs=1, result=result))
     flaky = tuple(node_id for node_id in ids if node_id in alone.passed_in)
     if not failing:
         return Triage(
             kind="flaky",
-            reason=_flaky_clause(flaky, ordered, alone),
+            reason=_flaky_clause(flaky, ordered, regressed, alone),
             flaky=flaky,
             order_dependent=ordered,
+            regressed=regressed,
             evidence=tuple(evidence),
         )
     parent = await _parent(request, section, failing)
@@ -69,8 +79,9 @@ async def triage_failures(request: TriageRequest) -> Triage:
         kind="upstream" if every else "reproducible",
         reason=f"failed in {alone.runs} of {alone.runs} runs alone, {_parent_clause(parent)}",
         failing=failing,
-        flaky=flaky,
+        flaky=tuple(node_id for node_id in flaky if node_id not in regressed),
         order_dependent=ordered,
+        regressed=regressed,
         upstream=parent.upstream,
         parent=parent.commit,
         evidence=tuple(evidence),
@@ -116,6 +127,17 @@ async def _order_dependent(
     return ordered, [Evidence(check="the whole stage again", runs=1, result=result)]
 
 
+async def _regressed(
+    request: TriageRequest, section: TestSection, ordered: Sequence[str]
+) -> tuple[str, ...]:
+    """Those order-dependent tests that this commit has made so."""
+    unpatched = Workspace(source=request.workspace.source)
+    async with fresh_bench(unpatched, request.pipeline, section) as bench:
+        return await green_in_the_parents_stage(
+            bench, request.stage, ordered, request.workspace.patches
+        )
+
+
 async def _parent(
     request: TriageRequest, section: TestSection, failing: Sequence[str]
 ) -> ParentRun:
@@ -137,7 +159,12 @@ def _evidence_alone(ids: Sequence[str], alone: Reruns) -> Evidence:
     return Evidence(check="the failing tests alone", runs=alone.runs, result="; ".join(parts))
 
 
-def _flaky_clause(flaky: Sequence[str], ordered: Sequence[str], alone: Reruns) -> str:
+def _flaky_clause(
+    flaky: Sequence[str], ordered: Sequence[str], regressed: Sequence[str], alone: Reruns
+) -> str:
+    if regressed:
+        names = ", ".join(regressed[:3])
+        return f"order-dependent since this commit, though green alone: {names}"
     if len(ordered) == len(flaky):
         return "order-dependent: failed in 2 of 2 runs of the whole stage, passed in 3 of 3 alone"
     last = max(alone.passed_in.values())

@@ -112,7 +112,7 @@ class TestStageWorkflow:
         if report.failed > len(report.failures):
             summary = f"{report.failed} failing, of which only {len(report.failures)} were examined"
             return self._end("failed", f"{summary}; flaky: {names}", report)
-        if self._request.pipeline.heal.flaky == "fail":
+        if triage.regressed or self._request.pipeline.heal.flaky == "fail":
             return self._end("failed", f"flaky: {names}", report)
         self._quarantined = triage.flaky
         summary = f"{report.passed} of {report.total} green; quarantined as flaky: {names}"

@@ -38,14 +38,9 @@ async def run_on_parent(
 
     The bench holds the commit without patches. What cannot be run gives no verdict and no error.
     """
-    try:
-        found = await git(["rev-parse", "--verify", "--quiet", "HEAD^1"], cwd=bench.copy)
-        commit = found.decode().strip()
-        await git(["checkout", "--quiet", "--force", "--detach", commit], cwd=bench.copy)
-    except ApplicationError:
+    commit = await _turn_to_parent(bench, patches)
+    if not commit:
         return ParentRun("", no_verdict="there is no parent commit")
-    for patch in patches:
-        await _apply_if_it_fits(bench.copy, await get_bytes(patch))
     # A test that is not there was not red.
     there = [f for f in failures if (bench.copy / f.node_id.partition("::")[0]).exists()]
     if not there:
@@ -64,6 +59,36 @@ async def run_on_parent(
     red = {failure.node_id: failure.exception for failure in report.failures}
     same = [f.node_id for f in there if red.get(f.node_id) == f.exception]
     return ParentRun(commit, upstream=tuple(same))
+
+
+async def green_in_the_parents_stage(
+    bench: TestBench, stage: str, tests: Sequence[str], patches: Sequence[ArtifactRef]
+) -> tuple[str, ...]:
+    """Those of the tests that do not fail when the whole stage runs on the first parent.
+
+    None of them where that cannot be told. For bench and patches see `run_on_parent`.
+    """
+    commit = await _turn_to_parent(bench, patches)
+    if not commit:
+        return ()
+    report = await bench.run((), f"{stage}: whole stage on the parent {commit[:12]}")
+    if report.outcome not in ("passed", "failed") or not report.finished:
+        return ()
+    red = {failure.node_id for failure in report.failures}
+    return tuple(node_id for node_id in tests if node_id not in red)
+
+
+async def _turn_to_parent(bench: TestBench, patches: Sequence[ArtifactRef]) -> str:
+    """Check out the first parent and return its name; empty when there is none."""
+    try:
+        found = await git(["rev-parse", "--verify", "--quiet", "HEAD^1"], cwd=bench.copy)
+        commit = found.decode().strip()
+        await git(["checkout", "--quiet", "--force", "--detach", commit], cwd=bench.copy)
+    except ApplicationError:
+        return ""
+    for patch in patches:
+        await _apply_if_it_fits(bench.copy, await get_bytes(patch))
+    return commit
 
 
 async def _apply_if_it_fits(tree: Path, patch: bytes) -> None:

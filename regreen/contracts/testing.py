@@ -85,7 +85,10 @@ class Triage(Contract):
     flaky: tuple[str, ...] = ()
     """Node ids that passed when run again."""
     order_dependent: tuple[str, ...] = ()
-    """Those of the flaky ones that fail whenever the whole stage runs, and never alone."""
+    """Those that fail whenever the whole stage runs, and never alone."""
+    regressed: tuple[str, ...] = ()
+    """Those of the order-dependent ones that do not fail in the whole stage of the parent commit:
+    this commit broke them. Beside failing tests they are not among the flaky ones."""
     upstream: tuple[str, ...] = ()
     """Those of the failing ones that fail in the same way on the parent commit."""
     parent: str = ""

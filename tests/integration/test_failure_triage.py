@@ -62,22 +62,45 @@ async def test_a_test_that_fails_every_third_run_is_flaky(counter: str, tmp_path
     assert alone.result == "1 of 1 passed, the last of them in run 2"
 
 
+IN_ORDER = """from shop import remember
+
+
+def test_first():
+    assert remember(1) == [1]
+
+
+def test_second():
+    assert remember(2) == [2]
+"""
+FORGETS = "def remember(item, known=()):\n    return [*known, item]\n"
+REMEMBERS = "def remember(item, known=[]):\n    known.append(item)\n    return known\n"
+
+
 async def test_a_test_that_depends_on_the_order_is_called_so(tmp_path: Path) -> None:
-    tests = (
-        "STATE = []\n\ndef test_first():\n    STATE.append(1)\n\n"
-        "def test_second():\n    assert not STATE\n"
-    )
+    files = {"shop.py": REMEMBERS, "test_shop.py": IN_ORDER}
 
-    triage, _ = await _triaged(tmp_path, {"test_shop.py": tests})
+    triage, _ = await _triaged(tmp_path, files, {"other.py": ""})
 
-    assert (triage.kind, triage.failing) == ("flaky", ())
+    assert (triage.kind, triage.failing, triage.regressed) == ("flaky", (), ())
     assert triage.flaky == triage.order_dependent == ("test_shop.py::test_second",)
     assert triage.reason.startswith("order-dependent: failed in 2 of 2 runs of the whole stage")
     assert [each.check for each in triage.evidence] == [
         "the failing tests alone",
         "the whole stage again",
         "these tests alone",
+        "the whole stage on the parent commit",
     ]
+
+
+async def test_what_a_commit_has_made_order_dependent_is_its_regression(tmp_path: Path) -> None:
+    files = {"shop.py": FORGETS, "test_shop.py": IN_ORDER}
+
+    triage, _ = await _triaged(tmp_path, files, {"shop.py": REMEMBERS})
+
+    assert triage.regressed == triage.flaky == ("test_shop.py::test_second",)
+    assert triage.reason == (
+        "order-dependent since this commit, though green alone: test_shop.py::test_second"
+    )
 
 
 async def test_what_a_commit_broke_is_reproducible(tmp_path: Path) -> None:

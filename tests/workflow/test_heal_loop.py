@@ -283,6 +283,16 @@ async def test_a_retry_in_which_the_runner_breaks_has_failed(run: RunStage, scri
     assert (result.state, result.summary) == ("failed", "pytest was killed")
 
 
+async def test_what_the_commit_made_order_dependent_is_not_quarantined(
+    run: RunStage, script: Script
+) -> None:
+    of_all = {"flaky": (RED,), "order_dependent": (RED,), "regressed": (RED,)}
+    script.answer("triage_failures", Triage(kind="flaky", reason="since this commit", **of_all))
+    result = await run(BOTH)
+    assert (result.state, result.attempts, result.flaky) == ("failed", (), ())
+    assert result.summary == f"flaky: {RED} (since this commit)"
+
+
 @pytest.mark.parametrize(("policy", "state"), [("quarantine", "passed"), ("fail", "failed")])
 async def test_flaky_tests_are_named_and_cost_no_attempt(
     run: RunStage, script: Script, policy: str, state: str
