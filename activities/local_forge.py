@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities.artifact_store import get_bytes
 from activities.file_lock import file_lock
 from activities.git import git
+from activities.heal_branch import move_heal_branch
 from activities.pull_request_text import heal_commit_message, pull_request_body, pull_request_title
 from activities.workspace import private_folder
 from regreen.contracts.pull_request import (
@@ -32,8 +33,10 @@ _COMMITTER = {"GIT_COMMITTER_NAME": "Regreen", "GIT_COMMITTER_EMAIL": "regreen@l
 
 @activity.defn
 async def publish_pull_request(content: PullRequestContent) -> PullRequest:
-    """Put the heals on their branch, a commit each, and open or update the run's pull request.
+    """Put the heals on a branch, a commit each, and open or update the pull request of the failure.
 
+    A pull request that is open for the same failure on the same ref is taken over in place, with
+    its number and its branch. One that is decided, or that shows a newer run, is left alone.
     Raises ApplicationError `ForgeUnsupported` when the source is not a repository on this disk.
     """
     repository = Path(content.source.location)
@@ -46,25 +49,33 @@ async def publish_pull_request(content: PullRequestContent) -> PullRequest:
         )
     activity.heartbeat(f"git: {content.branch}")
     head, patches = await _commit_heals(repository, content)
-    await git(["update-ref", f"refs/heads/{content.branch}", head], cwd=repository)
     tree = (await git(["rev-parse", f"{head}^{{tree}}"], cwd=repository)).decode().strip()
     async with file_lock(_folder(content.source.repository) / "lock", "pull requests"):
-        known = _find(content.source.repository, content.run)
+        known = _find(content)
+        branch = await move_heal_branch(repository, content.branch, head, known)
+        content = content.model_copy(update={"branch": branch})
         record = PullRequestRecord(
             number=known.number if known else _next_number(content.source.repository),
             run=content.run,
+            run_id=content.run_id,
             repository=content.source.repository,
+            ref=content.source.ref,
+            signatures=_signatures(content),
+            superseded=known.superseded if known else (),
             title=pull_request_title(content),
-            branch=content.branch,
+            state=known.state if known else "open",
+            branch=branch,
             base=content.source.commit,
             head=head,
             tree=tree,
             body=pull_request_body(content, patches),
             comments=known.comments if known else {},
         )
+        if known is not None and _shows(known) != _shows(record):
+            record = _superseding(known, record)
         _write(record)
     return PullRequest(
-        branch=content.branch,
+        branch=branch,
         url=_page(record).as_uri(),
         number=record.number,
         head=head,
@@ -74,19 +85,22 @@ async def publish_pull_request(content: PullRequestContent) -> PullRequest:
 
 @activity.defn
 async def comment_on_pull_request(comment: Comment) -> None:
-    """Add a comment; the same key twice adds one."""
-    await _change(
-        comment.repository, comment.pull_request.number, {"comments": {comment.key: comment.text}}
-    )
+    """Add a comment; the same key of the same run's heals twice adds one."""
+    await _tell(comment.repository, comment.pull_request, comment.key, comment.text)
 
 
 @activity.defn
 async def decide_pull_request(decision: PullRequestDecision) -> None:
-    """Record an approval or rejection on the pull request."""
-    await _change(
+    """Record an approval or rejection on the pull request.
+
+    A decision about heals that another run's have superseded is told there and decides nothing.
+    """
+    await _tell(
         decision.repository,
-        decision.pull_request.number,
-        {"state": decision.state, "comments": {decision.key: decision.text}},
+        decision.pull_request,
+        decision.key,
+        decision.text,
+        decided=decision.state,
     )
 
 
@@ -122,11 +136,21 @@ async def _commit_heals(repository: Path, content: PullRequestContent) -> tuple[
     return head, patches
 
 
-async def _change(repository: str, number: int, change: dict[str, object]) -> None:
+async def _tell(
+    repository: str, about: PullRequest, key: str, text: str, *, decided: str | None = None
+) -> None:
     async with file_lock(_folder(repository) / "lock", "pull requests"):
-        record = read_pull_request(repository, number)
-        comments = record.comments | change.pop("comments", {})  # type: ignore[operator]
-        _write(record.model_copy(update={**change, "comments": comments}))
+        record = read_pull_request(repository, about.number)
+        # The head stands for base, patches and run, so that nothing else is decided with it.
+        shown = record.head == about.head
+        if not shown:
+            text += (
+                f"\n\nThis is about tree {about.tree[:12]}, which another run has superseded. It "
+                f"says nothing about tree {record.tree[:12]}, which is shown here now."
+            )
+        state = decided if decided is not None and shown else record.state
+        comments = record.comments | {f"{about.head[:12]}/{key}": text}
+        _write(record.model_copy(update={"state": state, "comments": comments}))
 
 
 def _folder(repository: str) -> Path:
@@ -137,12 +161,51 @@ def _page(record: PullRequestRecord) -> Path:
     return _folder(record.repository) / f"{record.number}.md"
 
 
-def _find(repository: str, run: str) -> PullRequestRecord | None:
-    for path in sorted(_folder(repository).glob("*.json")):
-        record = PullRequestRecord.model_validate_json(path.read_text("utf-8"))
-        if record.run == run:
+def _find(content: PullRequestContent) -> PullRequestRecord | None:
+    """The run's own record, or else an open one of the same failure that no newer run has."""
+    folder = _folder(content.source.repository)
+    records = [
+        PullRequestRecord.model_validate_json(path.read_text("utf-8"))
+        for path in sorted(folder.glob("*.json"), key=lambda path: int(path.stem))
+    ]
+    asking = f"{content.run} {content.run_id}"
+    for record in records:
+        if _shows(record) == asking:
+            return record
+    wanted = set(_signatures(content))
+    for record in records:
+        same = record.ref == content.source.ref and wanted.intersection(record.signatures)
+        if same and record.state == "open" and asking not in record.superseded:
             return record
     return None
+
+
+def _signatures(content: PullRequestContent) -> tuple[str, ...]:
+    return tuple(heal.signature for heal in content.heals if heal.signature)
+
+
+def _shows(record: PullRequestRecord) -> str:
+    return f"{record.run} {record.run_id}"
+
+
+def _superseding(old: PullRequestRecord, new: PullRequestRecord) -> PullRequestRecord:
+    moved = (
+        ""
+        if old.branch == new.branch
+        else f" Branch {old.branch} is somebody's work now and stays as it is."
+    )
+    text = (
+        f"Run `{new.run}` ({new.run_id}) heals the same failure at commit {new.base[:12]} and "
+        f"supersedes run `{old.run}` ({old.run_id}). Everything above is the new run's, tree "
+        f"{new.tree[:12]}. What is decided of the old run counts for its own tree "
+        f"{old.tree[:12]} only.{moved}"
+    )
+    return new.model_copy(
+        update={
+            "superseded": (*old.superseded, _shows(old)),
+            "comments": old.comments | {f"superseded/{old.run_id}": text},
+        }
+    )
 
 
 def _next_number(repository: str) -> int:

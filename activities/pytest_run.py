@@ -10,7 +10,7 @@ from activities.artifact_store import put_file
 from activities.collected_tests import digest_of, seen_by
 from activities.printable import printable
 from activities.process import Completed
-from activities.sandbox import Limits, Sandbox, inside, run_sandboxed
+from activities.sandbox import Limits, Sandbox, inside, run_sandboxed, with_scratch
 from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
 from regreen.pipeline_file import TestSection
 
@@ -36,13 +36,17 @@ async def run_pytest(
     coverage: bool = False,
     keep: bool = False,
     original: TestReport | None = None,
+    scratch: Path | None = None,
 ) -> TestReport:
     """Run a stage's tests, or only `node_ids`, in a checked-out workspace.
 
     `results` is an empty private folder. With `keep` the raw files go to the artifact store. With
-    the `original` report of the unpatched source, the digest covers the tests it could see.
+    the `original` report of the unpatched source, the digest covers the tests it could see. A
+    `scratch` folder becomes `/tmp` and home, and keeps what tests leave there for the next run.
     """
     sandbox = test_sandbox(copy, environment, results)
+    if scratch is not None:
+        sandbox = with_scratch(sandbox, scratch)
     python = f"{inside(sandbox, environment)}/bin/python"
     log, data = results / "report.jsonl", results / "coverage.data"
     settings = results / "coverage.ini"
@@ -203,11 +207,14 @@ def _failure(record: dict[str, Any], node_id: str, phase: str) -> TestFailure:
         marked = [line[1:].strip() for line in message.splitlines() if line.startswith("E ")]
         name = marked[-1].partition(":")[0].rpartition(".")[2] if marked else name
         message = "\n".join(marked) or message
+    if not name.isidentifier():
+        # pytest leaves the name out before an assertion's own words, unless a quote is in them.
+        name = "AssertionError" if first.startswith("assert ") else ""
     sections = [f"{title}\n{text}" for title, text in record.get("sections") or []]
     return TestFailure(
         node_id=node_id,
         phase=phase,  # type: ignore[arg-type]
-        exception=name if name.isidentifier() else "",
+        exception=name,
         message=printable(message)[:2000],
         frames=tuple(frames),
         output=printable("\n".join(sections))[-2000:],

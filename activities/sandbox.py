@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -174,6 +174,22 @@ def sandbox_command(
     if not isolated:
         return [*limits, *command], variables, sandbox.workspace or private
     return [*limits, *_bubblewrap(sandbox), *command], variables, private
+
+
+def with_scratch(sandbox: Sandbox, folder: Path) -> Sandbox:
+    """The sandbox with a folder of the caller's as `/tmp`, home and shared memory.
+
+    What commands leave there lasts from one to the next.
+    """
+    home, memory = folder / "home", folder / "shm"
+    home.mkdir(exist_ok=True)
+    memory.mkdir(exist_ok=True)
+    if isolation().kind == "none":
+        variables = {**sandbox.variables, "HOME": str(home), "TMPDIR": str(folder)}
+        return replace(sandbox, variables=variables)
+    shown = ((folder, "/tmp"), (home, "/home/sandbox"), (memory, "/dev/shm"))
+    mounts = tuple(Mount(source, target, writable=True) for source, target in shown)
+    return replace(sandbox, mounts=(*sandbox.mounts, *mounts))
 
 
 def _prlimit() -> str:

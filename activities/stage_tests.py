@@ -5,6 +5,7 @@ from pathlib import Path
 
 from activities.command_tests import run_command_tests
 from activities.pytest_run import run_pytest, test_sandbox
+from activities.sandbox import with_scratch
 from activities.workspace import private_folder
 from regreen.contracts.testing import TestReport
 from regreen.pipeline_file import TestSection
@@ -20,10 +21,12 @@ async def run_stage_tests(
     coverage: bool = False,
     keep: bool = False,
     original: TestReport | None = None,
+    scratch: Path | None = None,
 ) -> TestReport:
     """Run a stage's tests in a checked-out workspace; see `run_pytest` and `run_command_tests`.
 
-    `environment` is what `environment_of` gives. Coverage is measured where pytest runs.
+    `environment` is what `environment_of` gives. Coverage is measured where pytest runs. `scratch`
+    becomes `/tmp` and home, and keeps what tests leave there for the next run.
     """
     subject = f"{section.tool} {subject}"
     with private_folder() as folder:
@@ -39,12 +42,14 @@ async def run_stage_tests(
                 coverage=coverage,
                 keep=keep,
                 original=original,
+                scratch=scratch,
             )
         results = folder / "results"
         results.mkdir()
+        sandbox = test_sandbox(copy, environment, results)
         return await run_command_tests(
             copy,
-            test_sandbox(copy, environment, results),
+            sandbox if scratch is None else with_scratch(sandbox, scratch),
             folder / "output.txt",
             section,
             subject=subject,

@@ -225,6 +225,8 @@ class HealSection(Section):
     """The search healer gives the same answer for the same seed."""
     flaky: Literal["quarantine", "fail"] = "quarantine"
     """What a test that passes when run again does to its stage."""
+    upstream: Literal["heal", "fail"] = "heal"
+    """What tests that were red on the parent commit already do to their stage."""
     open_paths: dict[str, Reason] = Field(default_factory=dict)
     """Glob patterns of protected paths that a heal may change, each with the reason why."""
     open_rules: dict[RuleName, Reason] = Field(default_factory=dict)

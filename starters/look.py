@@ -12,6 +12,7 @@ from starters.heal_diffs import print_attempts
 from starters.progress import coloured
 from starters.run_command import print_result
 from starters.run_document import run_document
+from starters.triage_evidence import print_triage
 from workers.embedded import temporal
 from workflows import search_attributes
 
@@ -59,6 +60,7 @@ async def show(name: str, *, settings: Settings) -> int:
         identifier = await runs.find_run(connection.client, name)
         report = await runs.report_of(connection.client, identifier)
         print_result(report, None)
+        print_triage(report)
         await print_attempts(report)
         if report.pull_request is not None:
             record = read_pull_request(report.request.repository, report.pull_request.number)

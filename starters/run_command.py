@@ -99,6 +99,9 @@ def print_result(report: RunReport, ui: str | None) -> None:
     """The run for a person, on standard output."""
     output.print(stage_table(report.stages))
     output.print()
+    for stage in report.stages:
+        if stage.quarantined:
+            _line(f"quarantined as flaky in {stage.name}: {', '.join(stage.quarantined)}")
     reason = f": {report.reason}" if report.reason else ""
     output.print(coloured(report.state), end="")
     output.print(reason, markup=False, highlight=False, soft_wrap=True)

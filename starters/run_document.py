@@ -36,6 +36,12 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
                 }
                 for attempt in report.attempts
             ],
+            "quarantined": list(report.quarantined),
+            "triage": None
+            if report.triage is None
+            else report.triage.model_dump(
+                mode="json", include={"kind", "reason", "parent", "upstream", "evidence"}
+            ),
         }
 
     artifacts = [ref for each in report.stages for ref in each.artifacts]

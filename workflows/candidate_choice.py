@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import one_line
     from workflows.heal_round import Candidate, HealRound
     from workflows.side_by_side import side_by_side
+    from workflows.triage_text import quarantine_count
 
 _LONGEST_PART = 200
 _SERIOUS = ("healed", "tests_red", "refused", "malformed", "error", "no_patch")
@@ -126,11 +127,12 @@ async def _verify(candidate: Candidate, subject: str, heal_round: HealRound) -> 
                 **heal_round.stage_fields,
                 patch=_patch(candidate),
                 failing=heal_round.triage.failing,
-                quarantined=heal_round.triage.flaky,
+                quarantined=heal_round.quarantined,
                 original=heal_round.report,
                 earlier_stages=heal_round.request.earlier_stages,
+                earlier_quarantine=heal_round.request.earlier_quarantine,
             ),
-            summary=f"verify {subject}",
+            summary=f"verify {subject}{quarantine_count(heal_round.quarantined)}",
             timeout=7200,
         )
     except ActivityError as error:
@@ -138,6 +140,7 @@ async def _verify(candidate: Candidate, subject: str, heal_round: HealRound) -> 
         return None
     candidate.verdict = "healed" if verified.verified else "tests_red"
     candidate.reason, candidate.patch = verified.reason, verified.patch
+    candidate.flaky = verified.flaky
     return verified.report if verified.verified else None
 
 

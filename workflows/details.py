@@ -6,6 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.run import RunReport, StageReport
+    from workflows.triage_text import triage_lines
 
 _SUMMARY = 90
 
@@ -23,6 +24,7 @@ def run_details(report: RunReport) -> str:
         ]
     parts += [_row("stage", "state", "seconds", "attempts", "summary"), "|---|---|---|---|---|"]
     parts += [_stage_row(stage) for stage in report.stages]
+    parts += [line for stage in report.stages for line in _triage_lines(stage)]
     if report.pull_request is not None:
         parts += ["", f"Pull request #{report.pull_request.number}: `{report.pull_request.branch}`"]
     if report.release is not None:
@@ -34,6 +36,11 @@ def _row(*cells: str) -> str:
     # The UI gives cells no padding; a no-break space is not trimmed.
     *padded, last = cells
     return "|" + "".join(f"\u00a0{cell}\u00a0|" for cell in padded) + f" {last} |"
+
+
+def _triage_lines(stage: StageReport) -> list[str]:
+    told = triage_lines(stage.triage, stage.quarantined)
+    return ["", f"**{stage.name}**", "", *told[:-1]] if told else []
 
 
 def _stage_row(stage: StageReport) -> str:

@@ -105,7 +105,7 @@ async def _search(number: int, heal_round: HealRound) -> Candidate:
             **heal_round.stage_fields,
             report=heal_round.report,
             failing=heal_round.triage.failing,
-            quarantined=heal_round.triage.flaky,
+            quarantined=heal_round.quarantined,
             refused=tuple({each.sha256: each for each in tried}.values()),
             name=f"{request.stage}-attempt-{number}.patch",
         ),

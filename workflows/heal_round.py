@@ -26,6 +26,12 @@ class HealRound:
     """When the budget of seconds is used up, by the workflow's clock."""
 
     @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Tests whose failures do not count, those found by earlier attempts among them."""
+        found = (name for attempt in self.earlier for name in attempt.flaky)
+        return tuple(dict.fromkeys((*self.triage.flaky, *found)))
+
+    @property
     def seconds_left(self) -> float:
         """What is left of the budget of seconds."""
         return self.deadline - workflow.time()
@@ -60,6 +66,8 @@ class Candidate:
     normal_form: str = ""
     opened: tuple[Opened, ...] = ()
     """What the guard let pass because the policy says so."""
+    flaky: tuple[str, ...] = ()
+    """Tests that its verification found to be flaky."""
     candidates: int = 0
     """How many patches the search healer ran to come to this one."""
     votes: int = 1

@@ -36,6 +36,8 @@ class Line:
     workspace: Workspace | None = None
     green_tests: list[str] = field(default_factory=list)
     """Test stages that have passed, in order."""
+    quarantined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Their flaky tests, by stage: they count neither now nor when later patches are verified."""
     heals: list[Heal] = field(default_factory=list)
     packages: list[ArtifactRef] = field(default_factory=list)
     """Wheel, sdist and bills of materials; built once and never again."""

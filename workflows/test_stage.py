@@ -6,7 +6,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.test_stage import TriageRequest, run_tests, triage_failures
+    from activities.failure_triage import TriageRequest, triage_failures
+    from activities.test_stage import run_tests
     from regreen.contracts.healing import Attempt, FailedPatch, Heal, HealerName
     from regreen.contracts.run import StageRequest
     from regreen.contracts.test_stage import TestStageRequest, TestStageResult
@@ -15,9 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import call
     from workflows.failures import one_line
     from workflows.heal_attempt import try_to_heal
+    from workflows.heal_evidence import heal_evidence
     from workflows.heal_round import Exhausted, HealRound
     from workflows.model_budget import what_is_left
     from workflows.patch_memory import recall, remember
+    from workflows.triage_text import quarantine_clause, triage_lines, upstream_note
 
 _INFRASTRUCTURE_RETRIES = 2
 _INFRASTRUCTURE_PAUSE = timedelta(seconds=5)
@@ -34,11 +37,18 @@ class TestStageWorkflow:
         self._request = request
         self._attempts: list[Attempt] = []
         self._failed: list[FailedPatch] = []
+        self._triage: Triage | None = None
+        self._quarantined: tuple[str, ...] = ()
         self._now = "running the tests"
 
     @workflow.query(description="The attempts so far, and how the stage ended once it has.")
     def progress(self) -> TestStageResult:
-        return TestStageResult(summary=self._now, attempts=tuple(self._attempts))
+        return TestStageResult(
+            summary=self._now,
+            attempts=tuple(self._attempts),
+            flaky=self._quarantined,
+            triage=self._triage,
+        )
 
     @workflow.run
     async def run(self, request: TestStageRequest) -> TestStageResult:
@@ -55,17 +65,24 @@ class TestStageWorkflow:
             report = await self._run_tests()
             if report.outcome == "passed":
                 return self._end("passed", _green(report), report)
-            if not report.failures:
+            if report.outcome == "no_tests":
                 return self._end("failed", report.detail, report)
             self._tell(f"triage of {report.failed} failing")
-            triage = await self._triage(report)
-            if triage.kind != "infrastructure" or not retries_left:
+            triage = self._triage = await self._tell_apart(report)
+            if triage.kind != "infrastructure" or triage.lasting or not retries_left:
                 break
             await workflow.sleep(_INFRASTRUCTURE_PAUSE, summary=f"waiting: {triage.reason}")
         if triage.kind == "infrastructure":
             return self._end("failed", f"infrastructure: {triage.reason}", report)
+        if not report.failures:
+            self._triage = None
+            return self._end("failed", report.detail, report)
         if triage.kind == "flaky":
             return self._flaky(report, triage)
+        self._quarantined = triage.flaky
+        if triage.upstream and self._request.pipeline.heal.upstream == "fail":
+            policy = "not healed: `heal.upstream: fail`"
+            return self._end("failed", f"{upstream_note(triage)}{_red(report, triage)}. {policy}")
         return await self._heal(report, triage)
 
     async def _run_tests(self) -> TestReport:
@@ -83,7 +100,7 @@ class TestStageWorkflow:
             "runner", run_tests, request, summary=f"{tool} {stage}", timeout=limit + 120
         )
 
-    async def _triage(self, report: TestReport) -> Triage:
+    async def _tell_apart(self, report: TestReport) -> Triage:
         request = TriageRequest(
             stage=self._request.stage,
             workspace=self._request.workspace,
@@ -91,17 +108,20 @@ class TestStageWorkflow:
             report=report,
         )
         summary = f"triage {request.stage}: {report.failed} of {report.total} failing, run again"
-        return await call("runner", triage_failures, request, summary=summary, timeout=3600)
+        section = request.pipeline.tests(request.stage)
+        limit = 3 * (section.timeout if section else 0) + 1800
+        return await call("runner", triage_failures, request, summary=summary, timeout=limit)
 
     def _flaky(self, report: TestReport, triage: Triage) -> TestStageResult:
-        names = ", ".join(triage.flaky[:3])
+        names = quarantine_clause(triage)
         if report.failed > len(report.failures):
             summary = f"{report.failed} failing, of which only {len(report.failures)} were examined"
             return self._end("failed", f"{summary}; flaky: {names}", report)
-        if self._request.pipeline.heal.flaky == "fail":
-            return self._end("failed", f"flaky: {names} passed when run again", report)
+        if triage.regressed or self._request.pipeline.heal.flaky == "fail":
+            return self._end("failed", f"flaky: {names}", report)
+        self._quarantined = triage.flaky
         summary = f"{report.passed} of {report.total} green; quarantined as flaky: {names}"
-        return self._end("passed", summary, report, flaky=triage.flaky)
+        return self._end("passed", summary, report)
 
     async def _heal(self, report: TestReport, triage: Triage) -> TestStageResult:
         budget = self._request.pipeline.heal.budget
@@ -109,8 +129,6 @@ class TestStageWorkflow:
         repository = self._request.workspace.source.repository
         healers = list(self._request.pipeline.healers)
         unavailable: list[str] = []
-        first = (report.failures[0].message.splitlines() or [""])[0][:160]
-        red = f"{report.failed} of {report.total} failing, first {triage.failing[0]}: {first}"
         if healers and budget.attempts:
             self._failed = await recall(repository, triage.signature)
         while healers and len(self._attempts) < budget.attempts:
@@ -148,12 +166,15 @@ class TestStageWorkflow:
         if not self._request.pipeline.healers:
             unavailable.append("no healers configured")
         why = "; ".join(unavailable) or f"all {budget.attempts} attempts used"
-        return self._end("failed", f"{red}. Not healed: {why}", report, flaky=triage.flaky)
+        red = f"{upstream_note(triage)}{_red(report, triage)}"
+        return self._end("failed", f"{red}. Not healed: {why}", report)
 
     def _healed(
         self, attempt: Attempt, patched: TestReport, report: TestReport, triage: Triage
     ) -> TestStageResult:
         assert attempt.patch is not None
+        found = (name for each in self._attempts for name in each.flaky)
+        self._quarantined = tuple(dict.fromkeys((*triage.flaky, *found)))
         heal = Heal(
             stage=self._request.stage,
             healer=attempt.healer,
@@ -166,9 +187,13 @@ class TestStageWorkflow:
             tokens=sum(each.tokens for each in self._attempts),
             cost_usd=sum(each.cost_usd for each in self._attempts),
             opened=attempt.opened,
+            evidence=heal_evidence(report, triage, patched, self._attempts),
         )
-        summary = f"{report.failed} of {report.total} were failing; {attempt.explanation}"
-        return self._end("healed", summary, patched, heal=heal, flaky=triage.flaky)
+        note = f"{upstream_note(triage)}{report.failed} of {report.total} were failing"
+        summary = f"{note}, {triage.reason}; {attempt.explanation}"
+        if self._quarantined:
+            summary += f"; quarantined as flaky: {', '.join(self._quarantined[:3])}"
+        return self._end("healed", summary, patched, heal=heal)
 
     def _spent(self, healer: HealerName, deadline: float) -> str:
         budget = self._request.pipeline.heal.budget
@@ -190,7 +215,6 @@ class TestStageWorkflow:
         report: TestReport | None = None,
         *,
         heal: Heal | None = None,
-        flaky: tuple[str, ...] = (),
     ) -> TestStageResult:
         self._tell(f"{state}: {summary}")
         kept = (report.log, report.output, report.coverage) if report else ()
@@ -199,7 +223,8 @@ class TestStageWorkflow:
             summary=summary,
             attempts=tuple(self._attempts),
             heal=heal,
-            flaky=flaky,
+            flaky=self._quarantined,
+            triage=self._triage,
             artifacts=tuple(ref for ref in kept if ref is not None),
         )
 
@@ -210,7 +235,15 @@ class TestStageWorkflow:
             for each in self._attempts
         ]
         table = ["| attempt | healer | verdict | reason |", "|---|---|---|---|", *rows]
-        workflow.set_current_details("\n".join([f"**{now}**", "", *(table if rows else [])]))
+        told = triage_lines(self._triage, self._quarantined)
+        workflow.set_current_details("\n".join([f"**{now}**", "", *told, *(table if rows else [])]))
+
+
+def _red(report: TestReport, triage: Triage) -> str:
+    message = {failure.node_id: failure.message for failure in report.failures}
+    first = (message[triage.failing[0]].splitlines() or [""])[0][:160]
+    red = f"{report.failed} of {report.total} failing, first {triage.failing[0]}: {first}"
+    return f"{red} ({triage.reason})"
 
 
 def _green(report: TestReport) -> str:

@@ -1,7 +1,8 @@
 """Verifying a patch in a fresh workspace, cheapest check first, and making it smaller."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -9,8 +10,10 @@ from activities.artifact_store import get_bytes, put_bytes
 from activities.environment import environment_of
 from activities.git import git
 from activities.healing.hunks import split_hunks
+from activities.healing.suspicion import not_the_patchs_fault
 from activities.stage_tests import run_stage_tests
-from activities.workspace import checked_out
+from activities.test_bench import TestBench, fresh_bench
+from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport, Verification
@@ -31,6 +34,8 @@ class VerificationRequest(StageRequest):
     """The stage on the unpatched source: none of its tests may be lost, gained or skipped."""
     earlier_stages: tuple[str, ...] = ()
     """Test stages that are green and must stay so."""
+    earlier_quarantine: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Flaky tests of those stages, by the stage's name: their failures do not count."""
 
 
 @activity.defn
@@ -49,11 +54,12 @@ async def _check(
     request: VerificationRequest, patch: ArtifactRef, *, thorough: bool
 ) -> Verification:
     def refused(reason: str) -> Verification:
-        return Verification(verified=False, reason=reason, patch=patch)
+        return Verification(verified=False, reason=reason, patch=patch, flaky=tuple(flaky))
 
     stage, pipeline = request.stage, request.pipeline
     section = pipeline.tests(stage)
     assert section is not None
+    flaky: list[str] = []
     try:
         async with checked_out(request.workspace.with_patch(patch)) as copy:
             environment = await environment_of(request.workspace, pipeline, copy)
@@ -73,16 +79,31 @@ async def _check(
                     original=request.original if part is section else None,
                 )
 
+            async def excuse(
+                part: TestSection, subject: str, red: TestReport, quarantined: Collection[str]
+            ) -> list[str] | None:
+                """The tests that are red and for which the patch is not to blame; None: it is."""
+                suspects = [f.node_id for f in red.failures if f.node_id not in quarantined]
+                if not suspects:
+                    return []
+                if set(suspects) & set(request.failing):
+                    return None
+                with private_folder() as scratch:
+                    patched = TestBench(copy, environment, part, scratch)
+                    unpatched = fresh_bench(request.workspace, pipeline, part)
+                    return await not_the_patchs_fault(suspects, red, patched, unpatched, subject)
+
             healed = await run(section, f"{stage}: failing tests", request.failing)
             if healed.outcome != "passed":
                 return refused(_red(healed, "tests still red"))
             if healed.passed < sum("::" in node_id for node_id in request.failing):
                 return refused("tests that failed are skipped now, which is not green")
             suite = await run(section, f"{stage}: whole suite")
-            quarantined = set(request.quarantined)
-            red = [f.node_id for f in suite.failures if f.node_id not in quarantined]
-            if red or suite.outcome in ("broken", "no_tests"):
-                return refused(_red(suite, "the rest of the suite is red"))
+            quarantined = {*request.quarantined, *request.earlier_quarantine.get(stage, ())}
+            excused = await excuse(section, f"{stage}: whole suite", suite, quarantined)
+            if excused is None or suite.outcome in ("broken", "no_tests"):
+                return refused(_red(suite, "the rest of the suite is red", quarantined))
+            flaky += excused
             if lost := _lost(suite, request.original):
                 return refused(lost)
             if thorough:
@@ -96,18 +117,23 @@ async def _check(
                     other = pipeline.tests(earlier)
                     if other is not None:
                         before = await run(other, f"{earlier}: regression")
-                        if before.outcome != "passed":
-                            return refused(_red(before, f"breaks the {earlier} stage"))
+                        quarantined = set(request.earlier_quarantine.get(earlier, ()))
+                        excused = await excuse(other, f"{earlier}: regression", before, quarantined)
+                        if excused is None or before.outcome in ("broken", "no_tests"):
+                            return refused(_red(before, f"breaks the {earlier} stage", quarantined))
+                        flaky += excused
     except ApplicationError as error:
         if error.type == "PatchRejected":
             return refused(error.message)
         raise
+    green = f"{suite.passed} of {suite.total} green, healed tests green {_REPEATS + 1} times"
     return Verification(
         verified=True,
-        reason=f"{suite.passed} of {suite.total} green, healed tests green {_REPEATS + 1} times",
+        reason=f"{green}; flaky on the way: {', '.join(flaky[:3])}" if flaky else green,
         patch=patch,
         tree=tree,
         report=suite if thorough else None,
+        flaky=tuple(dict.fromkeys(flaky)),
     )
 
 
@@ -121,12 +147,14 @@ def _lost(suite: TestReport, original: TestReport) -> str:
     return ""
 
 
-def _red(report: TestReport, what: str) -> str:
-    if not report.failures:
+def _red(report: TestReport, what: str, quarantined: Collection[str] = ()) -> str:
+    failures = [each for each in report.failures if each.node_id not in quarantined]
+    if not failures:
         return f"{what}: {report.detail}"
-    first = report.failures[0]
+    first = failures[0]
+    failed = report.failed - (len(report.failures) - len(failures))
     line = (first.message.strip().splitlines() or [first.exception])[0]
-    return f"{what}: {report.failed} failing, first {first.node_id}: {line[:200]}"
+    return f"{what}: {failed} failing, first {first.node_id}: {line[:200]}"
 
 
 async def _minimise(request: VerificationRequest) -> ArtifactRef | None:

@@ -11,10 +11,11 @@ from typing import Any
 from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes
+from activities.failure_triage import TriageRequest, triage_failures
 from activities.heal_guard import GuardRequest, guard_patch
 from activities.healing.verification import VerificationRequest, verify_patch
 from activities.search_healer import SearchProposalRequest, propose_search_patch
-from activities.test_stage import TriageRequest, run_tests, triage_failures
+from activities.test_stage import run_tests
 from activities.workspace import private_folder
 from benchmarks.healing_corpus.cases import STAGE, Baseline, Case, section
 from benchmarks.healing_corpus.pristine import as_source

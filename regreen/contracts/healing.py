@@ -6,6 +6,7 @@ from pydantic import Field
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
+from regreen.contracts.testing import Triage
 
 HealerName = Literal["search", "openai"]
 
@@ -114,6 +115,7 @@ class Heal(Contract):
     tokens: int
     cost_usd: float
     opened: tuple[Opened, ...] = ()
+    evidence: "HealEvidence | None" = None
 
 
 class Attempt(Contract):
@@ -133,6 +135,47 @@ class Attempt(Contract):
     cost_usd: float = 0.0
     seconds: float = 0.0
     opened: tuple[Opened, ...] = ()
+    flaky: tuple[str, ...] = ()
+    """Tests that its verification found to be flaky."""
+
+
+class FailedTest(Contract):
+    """How a test failed, for a person."""
+
+    __test__ = False
+
+    node_id: str
+    exception: str
+    """The exception's class name; empty when the runner did not tell."""
+    message: str
+    """The first line, at most 300 characters."""
+
+
+class TestCounts(Contract):
+    """The figures of one run of a stage's tests."""
+
+    __test__ = False
+
+    total: int
+    passed: int
+    failed: int
+    skipped: int
+
+
+class HealEvidence(Contract):
+    """What a person needs to believe a heal."""
+
+    failures: tuple[FailedTest, ...]
+    """The tests that the heal turned green, as they failed before."""
+    before: TestCounts
+    """The whole stage on the unpatched source."""
+    after: TestCounts
+    """The whole stage on the patched tree."""
+    verified: str
+    """What verification ran, and what came of it."""
+    triage: Triage
+    attempts: tuple[Attempt, ...]
+    """All attempts of the stage, the one that healed it last."""
 
 
 class HealBudget(Contract):

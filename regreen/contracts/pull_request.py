@@ -6,16 +6,23 @@ from regreen.contracts.base import Contract
 from regreen.contracts.healing import Heal
 from regreen.contracts.run import PullRequest
 from regreen.contracts.source import Source
+from regreen.pipeline_file import Pipeline
 
 
 class PullRequestContent(Contract):
     """The heals of a run so far. Publishing it again updates the same pull request."""
 
     run: str
-    """Workflow id of the run: one pull request each."""
+    """Workflow id of the run."""
+    run_id: str = ""
+    """Which of the runs with that id."""
     source: Source
-    branch: str
+    pipeline: Pipeline = Field(default_factory=Pipeline)
+    branch: str = Field(pattern="^auto-heal/.")
+    """The name for a new branch; a pull request that is open keeps its own."""
     heals: tuple[Heal, ...]
+    quarantined: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Flaky tests whose failures were left aside, by stage."""
 
 
 class Comment(Contract):
@@ -32,7 +39,14 @@ class PullRequestRecord(Contract):
 
     number: int
     run: str
+    run_id: str = ""
     repository: str
+    ref: str = ""
+    signatures: tuple[str, ...] = ()
+    """The failures that it heals. Another run that heals one of them, on the same ref, updates it
+    in place while it is open."""
+    superseded: tuple[str, ...] = ()
+    """The runs that it has shown before, as `RUN RUN_ID`."""
     title: str
     state: str = "open"
     """`open`, `approved` or `rejected`."""
@@ -45,7 +59,7 @@ class PullRequestRecord(Contract):
 
 
 class PullRequestDecision(Contract):
-    """A person's decision, to be shown on the pull request."""
+    """A person's decision, to be shown on the pull request if it still shows what was decided."""
 
     pull_request: PullRequest
     repository: str

@@ -6,6 +6,7 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 from regreen.contracts.healing import Attempt
 from regreen.contracts.source import Source, Workspace
+from regreen.contracts.testing import Triage
 from regreen.pipeline_file import Pipeline
 
 RunState = Literal[
@@ -66,6 +67,10 @@ class StageReport(Contract):
     seconds: float = 0.0
     summary: str = ""
     attempts: tuple[Attempt, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    """Flaky tests whose failures were left aside."""
+    triage: Triage | None = None
+    """What kind of failure it was; None when no test failed."""
     artifacts: tuple[ArtifactRef, ...] = ()
 
 

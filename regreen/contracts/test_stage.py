@@ -1,9 +1,12 @@
 """What TestStageWorkflow is given and gives back."""
 
+from pydantic import Field
+
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 from regreen.contracts.healing import Attempt, Heal
 from regreen.contracts.run import StageRequest, StageState
+from regreen.contracts.testing import Triage
 
 
 class TestStageRequest(StageRequest):
@@ -13,6 +16,8 @@ class TestStageRequest(StageRequest):
 
     earlier_stages: tuple[str, ...] = ()
     """Test stages that are green already and must stay so."""
+    earlier_quarantine: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Flaky tests of those stages, by the stage's name: their failures do not count."""
 
 
 class TestStageResult(Contract):
@@ -25,4 +30,7 @@ class TestStageResult(Contract):
     attempts: tuple[Attempt, ...] = ()
     heal: Heal | None = None
     flaky: tuple[str, ...] = ()
+    """Flaky tests whose failures were left aside."""
+    triage: Triage | None = None
+    """What kind of failure it was; None when nothing failed."""
     artifacts: tuple[ArtifactRef, ...] = ()

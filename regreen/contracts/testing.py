@@ -62,15 +62,40 @@ class TestReport(Contract):
     """coverage.py's JSON report."""
 
 
+class Evidence(Contract):
+    """One thing that triage did, and what came of it."""
+
+    check: str
+    """What was run or read."""
+    runs: int
+    """How often it was run; 0 when it was only read, or could not be run."""
+    result: str
+    """What came of it, in one line."""
+
+
 class Triage(Contract):
     """What kind of failure it is, decided by running again and not by guessing."""
 
-    kind: Literal["reproducible", "flaky", "infrastructure"]
+    kind: Literal["reproducible", "upstream", "flaky", "infrastructure"]
+    """`upstream` when every failing test was red on the parent commit already."""
     reason: str
+    """The evidence in one clause."""
     failing: tuple[str, ...] = ()
     """Node ids that failed each time, alone and on the unpatched source."""
     flaky: tuple[str, ...] = ()
     """Node ids that passed when run again."""
+    order_dependent: tuple[str, ...] = ()
+    """Those that fail whenever the whole stage runs, and never alone."""
+    regressed: tuple[str, ...] = ()
+    """Those of the order-dependent ones that do not fail in the whole stage of the parent commit:
+    this commit broke them. Beside failing tests they are not among the flaky ones."""
+    upstream: tuple[str, ...] = ()
+    """Those of the failing ones that fail in the same way on the parent commit."""
+    parent: str = ""
+    """The parent commit, where the failing tests were run on it."""
+    lasting: bool = False
+    """Whether running again later is no use, since what is missing stays missing."""
+    evidence: tuple[Evidence, ...] = ()
     signature: str = ""
     """`failure_signature` of the failing tests; empty when none fails each time."""
 
@@ -87,3 +112,5 @@ class Verification(Contract):
     """Git's hash of the patched tree."""
     report: TestReport | None = None
     """The stage's whole suite on the patched tree."""
+    flaky: tuple[str, ...] = ()
+    """Tests that failed on the way and for which the patch is not to blame."""

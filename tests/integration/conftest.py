@@ -22,6 +22,19 @@ def python_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def made_environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the environments of repositories' code, which depend on nothing else."""
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture
+def shared_environments(own_state: Path, made_environments: Path) -> None:
+    """Environments are made once for all tests, though everything else is a test's own."""
+    (own_state / "cache").mkdir(parents=True)
+    (own_state / "cache" / "environments").symlink_to(made_environments)
+
+
 @pytest.fixture
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own, used by everything that asks the settings."""

@@ -25,6 +25,7 @@ from activities.sandbox import (
     require_isolation,
     run_sandboxed,
     sandbox_command,
+    with_scratch,
 )
 
 PYTHON = str(Path(sys.base_prefix).resolve() / "bin" / "python3")
@@ -300,6 +301,47 @@ def test_without_bubblewrap_nothing_of_the_environment_is_handed_down(
     assert cwd == sandbox.workspace
     assert command[-1] == "true"
     assert "prlimit" in command[0]
+
+
+LEAVES_ITS_MARK = """
+import os, pathlib, tempfile
+for folder in ({folders}):
+    mark = pathlib.Path(folder) / "mark"
+    print(mark.exists())
+    mark.write_text("here")
+"""
+
+
+async def test_a_scratch_folder_lasts_from_one_command_to_the_next(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    folders = "'/tmp', tempfile.gettempdir(), os.path.expanduser('~'), '/dev/shm'"
+    code = LEAVES_ITS_MARK.format(folders=folders)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    private = [await _run(sandbox, code) for _ in range(2)][1].tail().split()
+    lasting = [await _run(with_scratch(sandbox, scratch), code) for _ in range(2)][1].tail()
+
+    # The second folder is the first one by another name.
+    assert private == ["False", "True", "False", "False"]
+    assert lasting.split() == ["True"] * 4
+
+
+async def test_without_namespaces_a_scratch_folder_lasts_too(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activities.sandbox, "isolation", lambda: Isolation("none", "no namespaces"))
+    code = LEAVES_ITS_MARK.format(folders="tempfile.gettempdir(), os.path.expanduser('~')")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    private = [await _run(sandbox, code) for _ in range(2)][1].tail().split()
+    lasting = [await _run(with_scratch(sandbox, scratch), code) for _ in range(2)][1].tail()
+
+    # Home is the temporary folder there.
+    assert private == ["False", "True"]
+    assert lasting.split() == ["True", "True"]
 
 
 def test_required_isolation_that_is_not_to_be_had_is_an_error(

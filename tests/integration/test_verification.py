@@ -2,6 +2,7 @@
 
 from difflib import unified_diff
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -13,17 +14,28 @@ from regreen.contracts.testing import Verification
 from regreen.pipeline_file import Pipeline, TestSection
 from tests.integration.gate_repository import stage_request
 
-pytestmark = pytest.mark.usefixtures("own_state")
+pytestmark = pytest.mark.usefixtures("shared_environments")
 
 HEALTHY = "def test_healthy():\n    assert True\n"
 
 
 async def _verified(
-    folder: Path, source: str, patched: str, tests: str, timeout: float = 60
+    folder: Path,
+    source: str,
+    patched: str,
+    tests: str,
+    timeout: float = 60,
+    others: dict[str, str] | None = None,
+    **more: Any,
 ) -> Verification:
-    """What verification says of the patch that turns one text of `shop.py` into the other."""
-    pipeline = Pipeline(unit=TestSection(timeout=timeout))
-    files = {"shop.py": source, "test_shop.py": tests, "test_tail.py": HEALTHY}
+    """What verification says of the patch that turns one text of `shop.py` into the other.
+
+    `others` are more files, `more` are fields of the request.
+    """
+    paths = ("test_shop.py", "test_tail.py", *(n for n in others or () if n.startswith("test_")))
+    integration = TestSection(paths=("earlier_shop.py",), timeout=timeout)
+    pipeline = Pipeline(unit=TestSection(paths=paths, timeout=timeout), integration=integration)
+    files = {"shop.py": source, "test_shop.py": tests, "test_tail.py": HEALTHY, **(others or {})}
     request = await stage_request(folder / "repository", "unit", pipeline, [files])
     original = await ActivityEnvironment().run(run_tests, request)
     assert original.outcome == "failed", original.detail
@@ -34,6 +46,7 @@ async def _verified(
         patch=await put_bytes("unit.patch", patch.encode(), "text/x-diff"),
         failing=tuple(failure.node_id for failure in original.failures),
         original=original,
+        **more,
     )
     return await ActivityEnvironment().run(verify_patch, verification)
 
@@ -117,3 +130,87 @@ async def test_no_test_may_be_lost(tmp_path: Path) -> None:
 
     assert not found.verified
     assert found.reason == "the set of collected tests is not the original's"
+
+
+PRICE = "from shop import PRICE\n\ndef test_price():\n    assert PRICE == 2\n"
+# Green in its first run on a machine; then it fails whenever two runs have left their mark.
+FLAKY = """import pathlib
+import shop
+
+MARK = pathlib.Path("counter")
+
+def test_flaky():
+    runs = int(MARK.read_text()) if MARK.exists() else 0
+    MARK.write_text(str(runs + 1))
+    assert runs % {every} != {red}
+"""
+
+
+async def test_a_test_that_is_flaky_by_itself_does_not_spoil_a_heal(tmp_path: Path) -> None:
+    # Red in the second run of a checkout: verification's earlier stage runs first, then repeats.
+    flaky = FLAKY.format(every=2, red=1)
+    files = {"test_flaky.py": flaky, "earlier_shop.py": flaky}
+
+    found = await _verified(
+        tmp_path, "PRICE = 3\n", "PRICE = 2\n", PRICE, others=files, earlier_stages=("integration",)
+    )
+
+    assert found.verified, found.reason
+    assert found.flaky == ("earlier_shop.py::test_flaky",)
+    assert "flaky on the way: earlier_shop.py::test_flaky" in found.reason
+
+
+@pytest.mark.parametrize("where", ["test_other.py", "earlier_shop.py"])
+async def test_a_patch_that_breaks_another_test_is_to_blame(where: str, tmp_path: Path) -> None:
+    other = "from shop import PRICE, SUM\n\ndef test_sum():\n    assert SUM == 1\n"
+    source, patched = "SUM = 1\nPRICE = 3\n", "SUM = 2\nPRICE = 2\n"
+
+    found = await _verified(
+        tmp_path,
+        source,
+        patched,
+        PRICE,
+        others={where: other, "earlier_shop.py": other},
+        earlier_stages=("integration",) if where == "earlier_shop.py" else (),
+    )
+
+    assert not found.verified
+    assert found.flaky == ()
+    what = "breaks the integration stage" if where == "earlier_shop.py" else "the rest of the suite"
+    assert found.reason.startswith(what)
+    assert f"first {where}::test_sum" in found.reason
+
+
+async def test_a_patch_by_which_tests_depend_on_their_order_is_to_blame(tmp_path: Path) -> None:
+    # The test passes alone on the patched tree, but never again beside the healed one.
+    source = "PRICE = 3\nSEEN = []\n\ndef price():\n    return PRICE\n"
+    patched = "PRICE = 2\nSEEN = []\n\ndef price():\n    SEEN.append(1)\n    return PRICE\n"
+    tests = "import shop\n\ndef test_price():\n    assert shop.price() == 2\n"
+    other = "import shop\n\ndef test_seen():\n    assert shop.SEEN == []\n"
+
+    found = await _verified(tmp_path, source, patched, tests, others={"test_tseen.py": other})
+
+    assert not found.verified
+    assert "first test_tseen.py::test_seen" in found.reason
+
+
+async def test_what_is_quarantined_in_an_earlier_stage_does_not_count(tmp_path: Path) -> None:
+    red = "def test_red():\n    assert 0\n\ndef test_green():\n    assert 1\n"
+    known: dict[str, Any] = {
+        "others": {"earlier_shop.py": red},
+        "earlier_stages": ("integration",),
+    }
+
+    blamed = await _verified(tmp_path / "1", "PRICE = 3\n", "PRICE = 2\n", PRICE, **known)
+    excused = await _verified(
+        tmp_path / "2",
+        "PRICE = 3\n",
+        "PRICE = 2\n",
+        PRICE,
+        earlier_quarantine={"integration": ("earlier_shop.py::test_red",)},
+        **known,
+    )
+
+    assert not blamed.verified
+    assert excused.verified, excused.reason
+    assert excused.flaky == ()

@@ -22,6 +22,7 @@ from regreen.contracts.run import (
     StageReport,
     StageState,
 )
+from regreen.contracts.testing import Evidence, Triage
 from regreen.pipeline_file import Pipeline, parse_pipeline
 from regreen.roles import ROLES
 from regreen.settings import Settings
@@ -187,7 +188,16 @@ def test_the_json_document_is_described(tmp_path: Path) -> None:
     attempt = Attempt(
         number=1, healer="search", verdict="healed", reason="46 green", patch=reference
     )
-    stage = StageReport(name="unit", state="healed", attempts=(attempt,), artifacts=(reference,))
+    evidence = (Evidence(check="alone", runs=5, result="red"),)
+    triage = Triage(kind="upstream", reason="red", upstream=("a",), evidence=evidence)
+    stage = StageReport(
+        name="unit",
+        state="healed",
+        attempts=(attempt,),
+        quarantined=("b",),
+        triage=triage,
+        artifacts=(reference,),
+    )
     report = RunReport(
         workflow_id="pipeline/local/shop/0",
         run_id="1",
@@ -215,6 +225,12 @@ def _fields(value: object) -> set[str]:
 def test_every_verdict_of_an_attempt_is_described() -> None:
     section = _text("healing.md").partition("\n## Verdicts\n")[2].partition("\n## ")[0]
     assert set(_rows(section)) == set(get_args(AttemptVerdict))
+
+
+def test_every_kind_of_failure_is_described() -> None:
+    section = _text("healing.md").partition("\n## Verdicts\n")[0]
+    rows = set(re.findall(r"^\| (\w+) \|", section, re.MULTILINE))
+    assert set(get_args(Triage.model_fields["kind"].annotation)) <= rows
 
 
 def test_the_states_and_stages_are_described() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import Attempt
 from regreen.contracts.run import PipelineRequest, PullRequest, Release, RunReport, StageReport
+from regreen.contracts.testing import Evidence, Triage
 from regreen.settings import Settings
 from starters.run_document import run_document, run_page
 
@@ -110,6 +111,33 @@ def test_a_healed_and_released_run(tmp_path: Path) -> None:
         "directory": "/srv/releases/1.0.0",
         "url": None,
     }
+
+
+def test_what_was_left_aside_and_why(tmp_path: Path) -> None:
+    triage = Triage(
+        kind="flaky",
+        reason="passed alone in run 2",
+        flaky=("test_a.py::test_a",),
+        evidence=(Evidence(check="the failing tests alone", runs=2, result="1 of 1 passed"),),
+    )
+    unit = StageReport(
+        name="unit", state="passed", quarantined=("test_a.py::test_a",), triage=triage
+    )
+    build = StageReport(name="build", state="passed")
+
+    document = run_document(_report(stages=(build, unit)), _settings(tmp_path), None)
+
+    green, red = document["stages"]
+    assert (green["quarantined"], green["triage"]) == ([], None)
+    assert red["quarantined"] == ["test_a.py::test_a"]
+    assert red["triage"] == {
+        "kind": "flaky",
+        "reason": "passed alone in run 2",
+        "upstream": [],
+        "parent": "",
+        "evidence": [{"check": "the failing tests alone", "runs": 2, "result": "1 of 1 passed"}],
+    }
+    assert json.loads(json.dumps(document)) == document
 
 
 def test_artifacts_elsewhere_have_no_path(tmp_path: Path) -> None:

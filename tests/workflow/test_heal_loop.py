@@ -9,7 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.model_prompt import ReadReply
 from regreen.contracts.healing import GuardVerdict, Opened
 from regreen.contracts.test_stage import TestStageResult
-from regreen.contracts.testing import TestReport, Triage
+from regreen.contracts.testing import Evidence, TestReport, Triage
 from regreen.pipeline_file import Pipeline, TestSection
 from tests.workflow.running import current_details, run_stage, start_stage
 from tests.workflow.sample_answers import (
@@ -199,7 +199,8 @@ async def test_no_more_attempts_than_the_budget(
     assert [each.number for each in result.attempts] == list(range(1, attempts + 1))
     assert result.heal is None
     assert result.summary == (
-        f"1 of 41 failing, first {RED}: assert 90. Not healed: all {attempts} attempts used"
+        f"1 of 41 failing, first {RED}: assert 90 (fails each time). "
+        f"Not healed: all {attempts} attempts used"
     )
 
 
@@ -311,6 +312,16 @@ async def test_a_retry_in_which_the_runner_breaks_has_failed(run: RunStage, scri
     assert (result.state, result.summary) == ("failed", "pytest was killed")
 
 
+async def test_what_the_commit_made_order_dependent_is_not_quarantined(
+    run: RunStage, script: Script
+) -> None:
+    of_all = {"flaky": (RED,), "order_dependent": (RED,), "regressed": (RED,)}
+    script.answer("triage_failures", Triage(kind="flaky", reason="since this commit", **of_all))
+    result = await run(BOTH)
+    assert (result.state, result.attempts, result.flaky) == ("failed", (), ())
+    assert result.summary == f"flaky: {RED} (since this commit)"
+
+
 @pytest.mark.parametrize(("policy", "state"), [("quarantine", "passed"), ("fail", "failed")])
 async def test_flaky_tests_are_named_and_cost_no_attempt(
     run: RunStage, script: Script, policy: str, state: str
@@ -318,19 +329,133 @@ async def test_flaky_tests_are_named_and_cost_no_attempt(
     script.answer("triage_failures", Triage(kind="flaky", reason="passes", flaky=(RED,)))
     result = await run(healing_with("search", flaky=policy))
     assert (result.state, result.attempts) == (state, ())
-    assert RED in result.summary
+    assert f"flaky: {RED} (passes)" in result.summary
+    assert result.flaky == ((RED,) if policy == "quarantine" else ())
     assert "propose_search_patch" not in script.called
 
 
-@pytest.mark.parametrize("outcome", ["no_tests", "broken"])
-async def test_a_stage_that_ran_nothing_has_failed(
-    run: RunStage, script: Script, outcome: str
-) -> None:
-    empty = {"outcome": outcome, "total": 0, "passed": 0, "detail": "no test was collected"}
-    script.answer("run_tests", TestReport.model_validate(GREEN.model_dump() | empty))
+def _nothing_ran(outcome: str, detail: str) -> TestReport:
+    empty = {"outcome": outcome, "total": 0, "passed": 0, "detail": detail}
+    return TestReport.model_validate(GREEN.model_dump() | empty)
+
+
+async def test_a_stage_without_tests_has_failed(run: RunStage, script: Script) -> None:
+    script.answer("run_tests", _nothing_ran("no_tests", "no test was collected"))
     result = await run(BOTH)
     assert (result.state, result.summary) == ("failed", "no test was collected")
     assert script.called == ["run_tests"]
+
+
+async def test_a_runner_that_the_repository_breaks_has_failed(
+    run: RunStage, script: Script
+) -> None:
+    script.answer("run_tests", _nothing_ran("broken", "pytest ended with exit code 4"))
+    script.answer("triage_failures", Triage(kind="reproducible", reason="exit code 4"))
+    result = await run(BOTH)
+    assert (result.state, result.summary) == ("failed", "pytest ended with exit code 4")
+    assert (result.triage, result.attempts) == (None, ())
+    assert script.called == ["run_tests", "triage_failures"]
+
+
+async def test_a_runner_that_was_killed_is_run_again_and_may_pass(
+    run: RunStage, script: Script
+) -> None:
+    script.answer("run_tests", _nothing_ran("broken", "exit code 137"), GREEN)
+    script.answer("triage_failures", INFRASTRUCTURE)
+    assert (await run(BOTH)).state == "passed"
+
+
+async def test_what_is_missing_for_good_is_not_waited_for(run: RunStage, script: Script) -> None:
+    lasting = INFRASTRUCTURE.model_copy(update={"lasting": True})
+    script.answer("triage_failures", lasting)
+    result = await run(BOTH)
+    assert (result.state, result.triage) == ("failed", lasting)
+    assert result.summary == "infrastructure: No module named 'numpy'"
+    assert script.called == ["run_tests", "triage_failures"]
+
+
+UPSTREAM = Triage(
+    kind="upstream",
+    reason="fails each time",
+    failing=(RED,),
+    upstream=(RED,),
+    parent="b" * 40,
+    evidence=(Evidence(check="the failing tests on the parent", runs=1, result="1 of 1"),),
+)
+
+
+@pytest.mark.parametrize(("policy", "state"), [("heal", "healed"), ("fail", "failed")])
+async def test_what_was_red_on_the_parent_is_healed_or_not_and_always_said(
+    run: RunStage, script: Script, policy: str, state: str
+) -> None:
+    script.answer("triage_failures", UPSTREAM)
+    result = await run(healing_with("search", upstream=policy))
+    assert result.state == state
+    assert result.summary.startswith("upstream: already red on the parent commit bbbbbbbbbbbb; ")
+    assert len(result.attempts) == (1 if policy == "heal" else 0)
+    assert result.triage == UPSTREAM
+
+
+async def test_what_was_red_on_the_parent_and_is_not_healed_says_both(
+    run: RunStage, script: Script
+) -> None:
+    script.answer("triage_failures", UPSTREAM)
+    script.answer("propose_search_patch", proposal(None))
+    result = await run(SEARCH)
+    assert result.state == "failed"
+    assert result.summary.startswith("upstream: already red on the parent commit bbbbbbbbbbbb; ")
+    assert result.summary.endswith("Not healed: search: no candidate passes")
+
+
+@pytest.mark.parametrize("policy", ["heal", "fail"])
+async def test_a_part_that_was_red_on_the_parent_is_told_as_a_part(
+    run: RunStage, script: Script, policy: str
+) -> None:
+    script.answer("run_tests", red(RED, OTHER_RED))
+    changes = {"kind": "reproducible", "failing": (RED, OTHER_RED)}
+    script.answer("triage_failures", UPSTREAM.model_copy(update=changes))
+    result = await run(healing_with("search", upstream=policy))
+    assert result.summary.startswith(
+        "upstream: 1 of 2 failing already red on the parent commit bbbbbbbbbbbb; "
+    )
+    assert len(result.attempts) == (1 if policy == "heal" else 0)
+
+
+async def test_a_test_that_verification_found_flaky_is_quarantined_from_then_on(
+    run: RunStage, script: Script
+) -> None:
+    found = {"flaky": (OTHER_RED,)}
+    script.answer("propose_search_patch", proposal("one.patch"), proposal("two.patch"))
+    script.answer(
+        "verify_patch",
+        still_red("one.patch").model_copy(update=found),
+        verified("two.patch"),
+    )
+    result = await run(SEARCH)
+    assert (result.state, result.flaky) == ("healed", (OTHER_RED,))
+    assert f"quarantined as flaky: {OTHER_RED}" in result.summary
+    first, second = script.given("verify_patch")
+    assert (first.quarantined, second.quarantined) == ((), (OTHER_RED,))
+
+
+async def test_a_heal_carries_its_evidence(run: RunStage, script: Script) -> None:
+    script.answer("propose_search_patch", proposal("one.patch"), proposal("two.patch"))
+    script.answer("verify_patch", still_red("one.patch"), verified("two.patch"))
+    result = await run(SEARCH)
+    assert result.heal is not None
+    evidence = result.heal.evidence
+    assert evidence is not None
+    [failure] = evidence.failures
+    assert (failure.node_id, failure.exception, failure.message) == (
+        RED,
+        "AssertionError",
+        "assert 90",
+    )
+    assert (evidence.before.failed, evidence.before.passed) == (1, 40)
+    assert (evidence.after.failed, evidence.after.passed) == (0, 41)
+    assert evidence.attempts == result.attempts
+    assert evidence.verified == "41 of 41 green"
+    assert evidence.triage == reproducible(RED)
 
 
 @pytest.mark.parametrize(
@@ -417,3 +542,5 @@ async def test_the_attempts_so_far_can_be_asked_for_while_the_stage_heals(
     assert _verdicts(progress) == [(1, "search", "tests_red")]
     assert details.startswith("**heal attempt 2 of 8 (search)**")
     assert f"| 1 | search | tests_red | {RED} still fails |" in details
+    assert "Triage: reproducible, fails each time" in details
+    assert progress.triage == reproducible(RED)

@@ -5,8 +5,16 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from regreen.contracts.run import StageVerdict
+from regreen.contracts.testing import Triage
 from regreen.pipeline_file import Pipeline
-from tests.workflow.running import failure_of, report_of, start_run, states, waiting
+from tests.workflow.running import (
+    current_details,
+    failure_of,
+    report_of,
+    start_run,
+    states,
+    waiting,
+)
 from tests.workflow.sample_answers import (
     ALL_GREEN,
     COMMIT,
@@ -22,6 +30,7 @@ from tests.workflow.sample_answers import (
     passed,
     red,
     ref,
+    reproducible,
     still_red,
 )
 from tests.workflow.scripted_activities import Held, Script, refusal, serving
@@ -110,6 +119,34 @@ async def test_two_heals_are_one_pull_request(
     assert second.branch == PULL_REQUEST.branch
     _, end_to_end = script.given("verify_patch")
     assert end_to_end.earlier_stages == ("unit", "integration")
+
+
+async def test_a_quarantine_is_shown_and_kept_for_later_stages(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    _red_in(script, "unit", "integration", "e2e")
+    # The unit stage is flaky, the next one is healed, the last one is flaky again.
+    flaky = Triage(kind="flaky", reason="passed alone in run 2", flaky=(RED,))
+    answers = {"unit": flaky, "integration": reproducible(RED), "e2e": flaky}
+    script.answer("triage_failures", lambda asked: answers[asked.stage])
+    async with serving(worker_client, script):
+        with env.with_time_skipping_disabled():
+            run = await start_run(env.client)
+        report = await waiting(run)
+        details = await current_details(run)
+        await run.cancel()
+    stages = {stage.name: stage for stage in report.stages}
+    assert (stages["unit"].state, stages["unit"].quarantined) == ("passed", (RED,))
+    assert stages["unit"].triage == flaky
+    assert (stages["integration"].state, stages["integration"].quarantined) == ("healed", ())
+    [verification] = script.given("verify_patch")
+    assert verification.earlier_quarantine == {"unit": (RED,)}
+    first, second = script.given("publish_pull_request")
+    assert first.quarantined == {"unit": (RED,)}
+    assert second.quarantined == {"unit": (RED,), "e2e": (RED,)}
+    assert first.heals == second.heals
+    assert "**unit**\n\nTriage: flaky, passed alone in run 2" in details
+    assert f"Quarantined as flaky: `{RED}`" in details
 
 
 async def test_what_comes_after_a_failed_stage_is_not_reached(

@@ -6,11 +6,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.local_forge import publish_pull_request
     from regreen.contracts.pull_request import PullRequestContent
     from regreen.contracts.run import StageReport
-    from regreen.contracts.test_stage import TestStageRequest, TestStageResult
+    from regreen.contracts.test_stage import TestStageRequest
     from regreen.roles import Role, task_queue
     from workflows.calls import call
     from workflows.line import Line
     from workflows.test_stage import TestStageWorkflow
+    from workflows.triage_text import quarantine_count
 
 _BRANCH_TIME = "%Y%m%dT%H%M%SZ"
 
@@ -26,13 +27,20 @@ async def execute(line: Line, stage: str) -> StageReport:
             workspace=line.tree,
             pipeline=line.pipeline,
             earlier_stages=tuple(line.green_tests),
+            earlier_quarantine=dict(line.quarantined),
         ),
         id=f"{line.workflow_id}/{stage}",
         task_queue=task_queue("orchestrator"),
         static_summary=f"{stage} tests",
     )
+    if result.flaky:
+        line.quarantined[stage] = result.flaky
     if result.heal is not None:
-        await _hand_over(line, result)
+        line.workspace = line.tree.with_patch(result.heal.patch)
+        line.heals.append(result.heal)
+    # What was left aside after the heals is shown beside them.
+    if result.heal is not None or (line.pull_request is not None and result.flaky):
+        await _hand_over(line)
     if result.state in ("passed", "healed"):
         line.green_tests.append(stage)
     return StageReport(
@@ -40,29 +48,34 @@ async def execute(line: Line, stage: str) -> StageReport:
         state=result.state,
         summary=result.summary,
         attempts=result.attempts,
+        quarantined=result.flaky,
+        triage=result.triage,
         artifacts=result.artifacts,
     )
 
 
-async def _hand_over(line: Line, result: TestStageResult) -> None:
-    assert result.heal is not None and line.source is not None
-    line.workspace = line.tree.with_patch(result.heal.patch)
-    line.heals.append(result.heal)
+async def _hand_over(line: Line) -> None:
+    assert line.source is not None
     if line.request.heal_only:
         return
-    branch = f"auto-heal/{result.heal.stage}/{workflow.now().strftime(_BRANCH_TIME)}"
+    # A proposal: the forge keeps to the branch of a pull request that is open already.
+    branch = f"auto-heal/{line.heals[0].stage}/{workflow.now().strftime(_BRANCH_TIME)}"
     if line.pull_request is not None:
         branch = line.pull_request.branch
+    quarantined = [name for names in line.quarantined.values() for name in names]
     line.pull_request = await call(
         "publisher",
         publish_pull_request,
         PullRequestContent(
             run=line.workflow_id,
+            run_id=workflow.info().run_id,
             source=line.source,
+            pipeline=line.pipeline,
             branch=branch,
             heals=tuple(line.heals),
+            quarantined=dict(line.quarantined),
         ),
-        summary=f"pull request from {branch}",
+        summary=f"pull request from {branch}{quarantine_count(quarantined)}",
         timeout=120,
     )
 
