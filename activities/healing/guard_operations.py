@@ -10,13 +10,14 @@ import re
 import zlib
 from collections.abc import Callable
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 MOST_ITEMS = 5_000
 """The most items or characters of one value."""
 
 _WIDE = re.compile(r"\d{4}|\*")
+
+_SHORT_NUMBER = re.compile(r"-?\d{1,50}(?:\.\d{1,50})?")
 
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -86,7 +87,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "binascii.unhexlify": binascii.unhexlify,
     "codecs.decode": codecs.decode,
     "decimal.Decimal": Decimal,
-    "fractions.Fraction": Fraction,
     "json.loads": json.loads,
     "ast.literal_eval": ast.literal_eval,
     "operator.add": operator.add,
@@ -132,6 +132,10 @@ def limited(
     """Call it, unless its arguments ask for something large or for an unusual codec."""
     values = [*arguments, *options.values()]
     if name != "chr" and any(isinstance(each, int) and abs(each) > 10**9 for each in values):
+        raise Unknown
+    if name == "decimal.Decimal" and not _SHORT_NUMBER.fullmatch(str(values[0] if values else "")):
+        raise Unknown
+    if name == "round" and any(isinstance(each, int) and abs(each) > 100 for each in values[1:]):
         raise Unknown
     if name in {"bytes", "bytearray"} and isinstance(values[0] if values else 0, int):
         raise Unknown

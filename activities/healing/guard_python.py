@@ -61,6 +61,15 @@ class Comparison:
 def compare_python(
     change: ChangedFile, expectations: Sequence[str], constants: Constants
 ) -> Comparison:
+    """Compare a Python file before and after; what is nested too deeply to be read is refused."""
+    try:
+        return _compare(change, expectations, constants)
+    except RecursionError:
+        reason = "is nested too deeply to be read"
+        return Comparison(certain=[Finding("syntax-error", "", 0, reason)])
+
+
+def _compare(change: ChangedFile, expectations: Sequence[str], constants: Constants) -> Comparison:
     """Compare a Python file before and after.
 
     A rule compares counts: what the file did before, it may still do. When the old text does not

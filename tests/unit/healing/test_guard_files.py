@@ -290,6 +290,31 @@ def test_unreadable_python_is_refused_and_never_raises(content: bytes) -> None:
     assert found & {"syntax-error", "binary-file", "patch-size"}
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "9**9**9**9",
+        "'a' * 10**9",
+        "1 << 10**9",
+        "f'{1:999999999}'",
+        "'%999999999d' % 1",
+        "bytes(10**9)",
+        "int(Decimal('1e9999999'))",
+        "round(10**400, -(10**9))",
+        "[0] * 10**9",
+    ],
+)
+def test_a_constant_too_large_to_be_worked_out_is_left_alone(expression: str) -> None:
+    after = f"from decimal import Decimal\nvalue = {expression}\n".encode()
+    change = ChangedFile("shop/a.py", b"from decimal import Decimal\n", after)
+    assert guard([change], expectations=["917"]).refusals == ()
+
+
+def test_python_that_is_nested_too_deeply_is_refused() -> None:
+    deep = b"value = x" + b".a" * 2_500 + b"\n"
+    assert rules(ChangedFile("shop/a.py", b"value = 1\n", deep)) == {"syntax-error"}
+
+
 def test_python_in_another_encoding_is_read() -> None:
     before = "# coding: latin-1\nname = 'Café'\n".encode("latin-1")
     after = "# coding: latin-1\nname = 'Cafés'\n".encode("latin-1")
