@@ -111,7 +111,8 @@ async def _hunted(
         (edit for candidate in chosen.candidates for edit in candidate.edits()),
         key=lambda edit: (edit.path, edit.start, edit.end),
     )
-    text = explained(chosen.candidates, measured)
+    others = [one for one in ranked(hunt.eligible()) if one.position != chosen.position]
+    text = explained(chosen.candidates, measured, others)
     return SearchResult(tuple(edits), text, ran, len(hunt.plausible))
 
 

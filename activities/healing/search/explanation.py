@@ -7,24 +7,34 @@ from activities.healing.search.measurement import Measurement
 from activities.healing.search.patch_choice import Plausible
 
 
-def explained(patch: Sequence[Candidate], measured: Measurement) -> str:
-    """What the patch changes, where, and why there."""
-    changes = " and ".join(
-        f"{candidate.description} in {candidate.source.path}:{candidate.line}"
-        for candidate in patch
-    )
+def explained(
+    patch: Sequence[Candidate], measured: Measurement, others: Sequence[Plausible]
+) -> str:
+    """What the patch changes, where, and why there; and whether other patches would do as well."""
+    changes = _changes(patch)
     first = patch[0]
     failed, passed, _ = measured.spectra.get(first.source.path, {}).get(first.line, (0, 0, False))
-    failing, others = len(measured.failing), len(measured.others)
+    failing, passing = len(measured.failing), len(measured.others)
     if failed:
-        why = f"{failed} of {failing} failing and {passed} of {others} other tests run this line"
+        why = f"{failed} of {failing} failing and {passed} of {passing} other tests run this line"
     else:
         why = "the failing tests depend on this line"
     # How many tests a file has that could not be collected is not known.
-    green = f"all {failing + others} tests of the stage pass"
+    green = f"all {failing + passing} tests of the stage pass"
     if measured.uncollected:
         green = "the whole stage passes"
-    return f"{changes} because {why}; with the change {green}."
+    told = f"{changes} because {why}; with the change {green}."
+    if others:
+        edits = "Another edit passes" if len(others) == 1 else f"{len(others)} other edits pass"
+        told += f" {edits} the tests that run this code, too: {_changes(others[0].candidates)}."
+    return told
+
+
+def _changes(patch: Sequence[Candidate]) -> str:
+    return " and ".join(
+        f"{candidate.description} in {candidate.source.path}:{candidate.line}"
+        for candidate in patch
+    )
 
 
 def nothing_found(
