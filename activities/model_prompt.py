@@ -216,7 +216,9 @@ async def _suspects(request: PromptRequest, copy: Path) -> list[SuspiciousLine]:
         return suspects_by_frames(request.report.failures, _SUSPECTS)
     if isinstance(measured, str):
         return suspects_by_frames(request.report.failures, _SUSPECTS)
-    scores = suspicion(measured.spectra, len(measured.failing), request.report.failures)
+    scores = suspicion(
+        measured.spectra, len(measured.failing), len(measured.others), request.report.failures
+    )
     lines = [
         (path, line, min(score, 1.0))
         for path, by_line in scores.items()

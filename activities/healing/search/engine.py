@@ -38,6 +38,7 @@ from activities.healing.search.source_text import SourceText, read_source
 from activities.healing.search.trial import (
     can_be_exchanged,
     confirmed,
+    found_by_name,
     settings_request,
     sieve_size,
     sifted,
@@ -69,8 +70,10 @@ async def search(request: SearchRequest) -> SearchResult:
             measured = request.measured or await measure(server, request)
             if isinstance(measured, str):
                 return SearchResult((), f"no patch: {measured}.", request.resume.ran)
-            if request.measured is None and request.keep is not None:
-                await request.keep(measured)
+            if request.measured is None:
+                measured = replace(measured, by_name=await found_by_name(server, measured))
+                if request.keep is not None:
+                    await request.keep(measured)
             return await _hunted(request, measured, server, deadline)
     except ServerDied as error:
         return SearchResult((), f"no patch: the candidate server ended ({error}).",
@@ -80,7 +83,9 @@ async def search(request: SearchRequest) -> SearchResult:
 async def _hunted(
     request: SearchRequest, measured: Measurement, server: CandidateServer, deadline: float
 ) -> SearchResult:
-    scores = suspicion(measured.spectra, len(measured.failing), request.failures)
+    scores = suspicion(
+        measured.spectra, len(measured.failing), len(measured.others), request.failures
+    )
     tests = set(measured.files.values())
     wanted = [path for path in scores if is_source_path(path) and path not in tests]
     sources = await asyncio.to_thread(_read, request.workspace, wanted)

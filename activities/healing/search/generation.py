@@ -132,13 +132,12 @@ def _statement_score(
         (lines.get(line, 0.0) for line in range(node.lineno, max(end, node.lineno) + 1)),
         default=0.0,
     )
-    if own or source.function_of(node) is not None:
-        return own
-    if isinstance(node, ast.Assign | ast.AnnAssign):
+    if isinstance(node, ast.Assign | ast.AnnAssign) and source.function_of(node) is None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         names = [t.id for t in targets if isinstance(t, ast.Name)]
-        return _DEFINITION_SHARE * max((by_name.get(name, 0.0) for name in names), default=0.0)
-    return 0.0
+        used = max((by_name.get(name, 0.0) for name in names), default=0.0)
+        return max(own, _DEFINITION_SHARE * used)
+    return own
 
 
 def _scores_by_name(

@@ -13,9 +13,12 @@ _ENCLOSING_BONUS = 0.1
 
 
 def suspicion(
-    spectra: Spectra, failing: int, failures: Sequence[TestFailure]
+    spectra: Spectra, failing: int, passing: int, failures: Sequence[TestFailure]
 ) -> dict[str, dict[int, float]]:
     """Each file's lines with a suspicion from 0 to about 1.3, for lines that failing tests ran.
+
+    `failing` and `passing` are how many tests there are of each. What collecting the tests ran has
+    been run for all of them.
 
     Ochiai: failed(line) / sqrt(failed * (failed(line) + passed(line))), after Ochiai (1957) as
     used for fault localisation by Abreu et al. (2006). A line in a traceback gets a bonus, the
@@ -23,7 +26,10 @@ def suspicion(
     """
     scores: dict[str, dict[int, float]] = {}
     for path, lines in spectra.items():
-        for line, (failed, passed, _) in lines.items():
+        for line, (own_failed, own_passed, collecting) in lines.items():
+            everyone = collecting and not own_failed
+            failed = failing if everyone else own_failed
+            passed = passing if everyone else own_passed
             if failed and failing:
                 value = failed / math.sqrt(failing * (failed + passed))
                 scores.setdefault(path, {})[line] = value

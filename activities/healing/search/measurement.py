@@ -42,6 +42,8 @@ class Measurement:
     each: float
     settings: dict[str, Any] = field(default_factory=dict)
     """What all servers are told."""
+    by_name: bool = False
+    """Whether pytest finds the failing tests by their names alone."""
 
     def limit(self, tests: tuple[str, ...]) -> float:
         """Seconds that a candidate may take for some tests, from what they took unpatched."""

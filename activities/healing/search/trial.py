@@ -156,13 +156,33 @@ async def tried(
         _note(killers, quick)
         return _verdict(quick)
     if failing:
-        files = sorted({measured.files.get(test, "") for test in failing})
-        paths = files if all(files) else measured.settings["paths"]
-        cold = await _ask(server, measured, candidates, None, failing, paths)
+        first = list(measured.probe) if measured.by_name else failing
+        cold = await _ask(server, measured, candidates, None, first, _cold_paths(measured))
         if cold["verdict"] != "pass":
             _note(killers, cold)
             return _verdict(cold)
     return await confirmed(server, measured, candidates, killers)
+
+
+def _cold_paths(measured: Measurement) -> list[str]:
+    """What to give to pytest for the failing tests: as little as it can collect."""
+    if measured.by_name:
+        return list(measured.probe)
+    files = sorted({measured.files.get(test, "") for test in measured.failing})
+    return files if all(files) else list(measured.settings["paths"])
+
+
+async def found_by_name(server: CandidateServer, measured: Measurement) -> bool:
+    """Whether pytest finds the quickest failing tests when it is given nothing but their names.
+
+    Collecting the rest of their files takes longer than many of them run.
+    """
+    if not measured.failing or measured.uncollected:
+        return False
+    tests = list(measured.probe)
+    answer = await _ask(server, measured, (), None, tests, tests)
+    ran = set(answer.get("ran", ()))
+    return bool(ran) and ran <= set(tests)
 
 
 async def confirmed(

@@ -31,11 +31,17 @@ def candidate(
 
 
 def test_the_line_that_only_failing_tests_run_is_suspected_most() -> None:
-    spectra = {"shop.py": {1: (0, 5, True), 2: (2, 5, False), 3: (2, 0, False), 4: (0, 3, False)}}
-    scores = suspicion(spectra, 2, [])["shop.py"]
+    spectra = {"shop.py": {1: (0, 5, False), 2: (2, 5, False), 3: (2, 0, False), 4: (0, 3, False)}}
+    scores = suspicion(spectra, 2, 3, [])["shop.py"]
     assert scores[3] == 1.0
     assert 0 < scores[2] < 1.0
     assert set(scores) == {2, 3}
+
+
+def test_what_collecting_ran_was_run_for_all_tests() -> None:
+    spectra = {"shop.py": {1: (0, 0, True), 2: (1, 0, True), 3: (0, 4, False)}}
+    scores = suspicion(spectra, 1, 3, [])["shop.py"]
+    assert scores == {1: 0.5, 2: 1.0}
 
 
 def test_the_innermost_frame_of_the_source_adds_to_the_suspicion() -> None:
@@ -46,7 +52,7 @@ def test_the_innermost_frame_of_the_source_adds_to_the_suspicion() -> None:
     )
     failure = TestFailure(node_id="t", phase="call", exception="E", message="", frames=frames)
     spectra = {"shop.py": dict.fromkeys((1, 2, 3), (1, 1, False))}
-    scores = suspicion(spectra, 1, [failure])["shop.py"]
+    scores = suspicion(spectra, 1, 3, [failure])["shop.py"]
     assert scores[3] > scores[2] > scores[1]
 
 

@@ -20,6 +20,6 @@ def run_cold(request: dict[str, Any]) -> dict[str, Any]:
         recorder = SelectingRecorder(request["tests"], request["stop"])
         pytest.main(pytest_arguments(request["paths"]), plugins=[recorder])
         wanted = recorder.collected if request["tests"] is None else request["tests"]
-        channel.send(recorder.answer(wanted))
+        channel.send({**recorder.answer(wanted), "ran": list(recorder.outcomes)})
 
     return supervised(body, request["limit"])
