@@ -11,6 +11,8 @@ _CHANGED_BEHAVIOUR = 1.5
 _FAMILIAR = 0.2
 _LOST_CALL = 1.0
 _LOST_NAME = 0.3
+_IDLE = 0.8
+"""For an operation that changes nothing: `size * 1` where `size` does as well."""
 _CHARACTERS_A_POINT = 40.0
 
 
@@ -51,22 +53,24 @@ def _weight(plausible: Plausible) -> float:
 
 
 def _loss(candidate: Candidate) -> float:
-    """What the patched function no longer calls and reads."""
+    """What the patched function no longer calls and reads, and what it does to no avail."""
     unit, after = candidate.unit, candidate.patched_unit()
     if unit is None or after is None:
         return 0.0
-    before = unit.text(candidate.source.text[unit.start : unit.end])
-    calls_before, names_before = _uses(before)
-    calls_after, names_after = _uses(after)
+    old = ast.parse(unit.text(candidate.source.text[unit.start : unit.end]))
+    new = ast.parse(after)
+    calls_before, names_before = _uses(old)
+    calls_after, names_after = _uses(new)
     lost_calls = (calls_before - calls_after).total()
     lost_names = len(set(names_before) - set(names_after))
-    return _LOST_CALL * lost_calls + _LOST_NAME * lost_names
+    idle = max(0, _idle_operations(new) - _idle_operations(old))
+    return _LOST_CALL * lost_calls + _LOST_NAME * lost_names + _IDLE * idle
 
 
-def _uses(text: str) -> tuple[Counter[str], Counter[str]]:
+def _uses(tree: ast.AST) -> tuple[Counter[str], Counter[str]]:
     calls: Counter[str] = Counter()
     names: Counter[str] = Counter()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             calls["call"] += 1
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -74,3 +78,21 @@ def _uses(text: str) -> tuple[Counter[str], Counter[str]]:
         elif isinstance(node, ast.Attribute):
             names[node.attr] += 1
     return calls, names
+
+
+def _idle_operations(tree: ast.AST) -> int:
+    """Operations with 0 or 1 whose result is the other operand."""
+    found = 0
+    for node in ast.walk(tree):
+        match node:
+            case ast.BinOp(op=ast.Add() | ast.Sub(), right=ast.Constant(value=0)):
+                found += 1
+            case ast.BinOp(
+                op=ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Pow(), right=ast.Constant(value=1)
+            ):
+                found += 1
+            case ast.BinOp(op=ast.Add(), left=ast.Constant(value=0)):
+                found += 1
+            case ast.BinOp(op=ast.Mult(), left=ast.Constant(value=1)):
+                found += 1
+    return found

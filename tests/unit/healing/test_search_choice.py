@@ -91,6 +91,13 @@ def test_the_smaller_of_two_equal_patches_wins() -> None:
     assert best_of([large, small]) is small
 
 
+def test_an_operation_to_no_avail_loses_against_the_plain_value() -> None:
+    of = source()
+    idle = Plausible(1, (candidate(of, "a + b", "a * 1"),))
+    plain = Plausible(2, (candidate(of, "a + b", "a", cost=0.3),))
+    assert best_of([idle, plain]) == plain
+
+
 def test_no_patch_is_better_than_one_that_takes_functionality_away() -> None:
     of = source()
     assert best_of([Plausible(1, (candidate(of, "log.write(a)", "pass", removes=True),))]) is None
