@@ -36,6 +36,8 @@ class Expression:
 
     text: str
     loads: frozenset[str]
+    compares: bool
+    """Whether it is a comparison, fit to be a clause of a condition."""
 
 
 @dataclass(frozen=True)
@@ -104,4 +106,4 @@ def _expression(source: SourceText, node: ast.expr) -> list[Expression]:
     if len(text) > _LONGEST_EXPRESSION or "\n" in text:
         return []
     names = frozenset(inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name))
-    return [Expression(text, names)]
+    return [Expression(text, names, isinstance(node, ast.Compare))]

@@ -114,6 +114,14 @@ def test_an_expression_can_become_another(wrong: str, right: str) -> None:
             2, "NameError", "name 'math' is not defined",
         ),
         (
+            "def walk(node, root):\n    if node is root or not node:\n        return 0\n"
+            "    while node.size > 1:\n        node = node.next\n    return node\n",
+            "def walk(node, root):\n    if node is root or not node:\n        return 0\n"
+            "    while node is not root and node.size > 1:\n        node = node.next\n"
+            "    return node\n",
+            4, "AssertionError", "",
+        ),
+        (
             "def queue(values):\n    return deque(values)\n",
             "from collections import deque\ndef queue(values):\n    return deque(values)\n",
             2, "NameError", "name 'deque' is not defined",
