@@ -7,8 +7,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes, put_bytes
 from activities.build import build_environment
+from activities.failure_triage import TriageRequest, triage_failures
 from activities.healing.verification import VerificationRequest, verify_patch
-from activities.test_stage import TriageRequest, run_tests, triage_failures
+from activities.test_stage import run_tests
 from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport, Verification
 from regreen.pipeline_file import Pipeline, TestSection

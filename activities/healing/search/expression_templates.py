@@ -41,11 +41,6 @@ _SIGNS: dict[type[ast.operator], str] = {
     ast.Pow: "**", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<",
     ast.RShift: ">>",
 }  # fmt: skip
-_OPPOSITES: dict[type[ast.cmpop], str] = {
-    ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.Eq: "!=", ast.NotEq: "==",
-    ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
-}  # fmt: skip
-_MOST_CLAUSES = 14
 _COMPARISON_SIGN = re.compile(r"not\s+in\b|is\s+not\b|in\b|is\b|[<>=!]=|<|>")
 _ARITHMETIC_SIGN = re.compile(r"\*\*|//|<<|>>|[-+*/%&|^]")
 
@@ -196,7 +191,7 @@ def _constant(site: Site, node: ast.Constant) -> Iterator[Idea]:
         case str():
             yield from _text(site, node, value)
         case None:
-            others = ("[]", "0", "{}", '""', "False", "True", *site.locals[:4])
+            others = ("[]", "0", "{}", '""', "False", "True", *site.names.locals[:4])
             for rank, text in enumerate(others):
                 yield site.replaced(node, text, 0.8 + 0.08 * rank)
 
@@ -410,41 +405,13 @@ def _negatable(site: Site, node: ast.expr) -> str:
 def _joined(site: Site, test: ast.expr) -> Iterator[Idea]:
     """A clause that the function, or code like it, asks for elsewhere, before or after the test."""
     segment = site.source.segment(test)
-    for rank, clause in enumerate(_clauses(site, segment)[:_MOST_CLAUSES]):
+    for rank, clause in enumerate(one for one in site.names.clauses if one not in segment):
         for word, other in (("and", ast.Or), ("or", ast.And)):
             mixed = isinstance(test, ast.BoolOp) and isinstance(test.op, other)
             tight = f"({segment})" if mixed or isinstance(test, ast.IfExp) else segment
             cost = 1.1 + 0.04 * rank + (0.1 if word == "or" else 0.0)
             yield site.replaced(test, f"{clause} {word} {tight}", cost)
             yield site.replaced(test, f"{tight} {word} {clause}", cost + 0.02)
-
-
-def _clauses(site: Site, segment: str) -> list[str]:
-    """Simple conditions and their opposites, those of the same function first."""
-    known = {*site.locals, *site.module.values, *site.module.callables, "self"}
-    near = [ast.parse(text.strip(), mode="eval").body for text in site.conditions]
-    far = (
-        one.text
-        for one in site.repository.expressions
-        if one.compares and one.loads <= known and one.loads & set(site.locals)
-    )
-    found: dict[str, None] = {}
-    for condition in near:
-        for part in condition.values if isinstance(condition, ast.BoolOp) else [condition]:
-            found |= dict.fromkeys([ast.unparse(part), _opposite(part)])
-    found |= dict.fromkeys(far)
-    return [clause for clause in found if clause not in segment]
-
-
-def _opposite(condition: ast.expr) -> str:
-    if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not):
-        return ast.unparse(condition.operand)
-    if isinstance(condition, ast.Compare) and len(condition.ops) == 1:
-        sign = _OPPOSITES[type(condition.ops[0])]
-        left, right = condition.left, condition.comparators[0]
-        return f"{ast.unparse(left)} {sign} {ast.unparse(right)}"
-    text = ast.unparse(condition)
-    return f"not ({text})" if isinstance(condition, ast.Compare | ast.IfExp) else f"not {text}"
 
 
 def _condition(site: Site) -> Iterator[Idea]:
@@ -458,8 +425,8 @@ def _condition(site: Site) -> Iterator[Idea]:
         yield site.replaced(test, f"not {_negatable(site, test)}", 0.35)
     tight = f"({segment})" if isinstance(test, ast.BoolOp | ast.IfExp) else segment
     yield from _joined(site, test)
-    tests = [text for text in site.conditions if text != segment]
-    tests += [form.format(name) for name in site.locals[:6] for form in ("{}", "not {}")]
+    tests = [text for text in site.names.conditions if text != segment]
+    tests += [form.format(name) for name in site.names.locals[:6] for form in ("{}", "not {}")]
     for rank, other in enumerate(tests[:14]):
         for word in ("and", "or"):
             yield site.replaced(test, f"{tight} {word} ({other})", 1.7 + 0.04 * rank)

@@ -12,16 +12,23 @@ from activities.healing.search.exception_templates import exception_ideas
 from activities.healing.search.expression_templates import expression_ideas
 from activities.healing.search.name_templates import name_ideas
 from activities.healing.search.repository_names import repository_names
-from activities.healing.search.site import Hints, Idea, Site, module_names, site_of
-from activities.healing.search.source_text import SourceText
+from activities.healing.search.site import (
+    FunctionNames,
+    Hints,
+    Idea,
+    Site,
+    function_names,
+    module_names,
+)
+from activities.healing.search.source_text import Function, SourceText
 from activities.healing.search.statement_templates import header_ideas, statement_ideas
 from regreen.contracts.testing import TestFailure
 
 _SUSPICION_WEIGHT = 2.0
 _REMOVAL_PENALTY = 0.4
-_MOST_CANDIDATES = 60_000
+_MOST_CANDIDATES = 40_000
 """More than any time limit lets run; a bound on memory where whole packages are under suspicion."""
-_FULLY_EXPLORED = 200
+_FULLY_EXPLORED = 150
 """Statements, the most suspected first, that get every idea; others get the likely ones alone."""
 _LIKELY_COST = 1.2
 _DEFINITION_SHARE = 0.85
@@ -59,12 +66,22 @@ def ordered_candidates(
             found.append((cheaper.cost, chance.random(), cheaper))
     names = {path: module_names(source) for path, source in sources.items()}
     repository = repository_names(sources)
+    functions: dict[Function, FunctionNames] = {}
     for rank, (score, source, node) in enumerate(_suspected_statements(sources, scores)):
         if len(found) > _MOST_CANDIDATES:
             break
-        unit = source.unit_of(node)
-        for idea in _ideas(site_of(source, node, names[source.path], repository, hints)):
-            if rank >= _FULLY_EXPLORED and idea.cost > _LIKELY_COST:
+        unit, function = source.unit_of(node), source.function_of(node)
+        module = names[source.path]
+        if function is None:
+            inside = FunctionNames(locals=module.values)
+        else:
+            if function not in functions:
+                functions[function] = function_names(source, function, module, repository)
+            inside = functions[function]
+        site = Site(source, node, function, module, repository, hints, inside)
+        likely_alone = rank >= _FULLY_EXPLORED
+        for idea in _likely_ideas(site) if likely_alone else _ideas(site):
+            if likely_alone and idea.cost > _LIKELY_COST:
                 continue
             cost = idea.cost - _SUSPICION_WEIGHT * score
             cost += _REMOVAL_PENALTY if idea.removes else 0.0
@@ -105,6 +122,15 @@ def distinct(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
             continue
         seen.add(fingerprint)
         yield candidate
+
+
+def _likely_ideas(site: Site) -> Iterator[Idea]:
+    """The templates that make cheap ideas for the most part."""
+    if isinstance(site.statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return expression_ideas(site)
+    return itertools.chain(
+        expression_ideas(site), name_ideas(site, donors=False), exception_ideas(site)
+    )
 
 
 def _ideas(site: Site) -> Iterator[Idea]:

@@ -17,7 +17,8 @@ _MOST_DEADLY_TESTS = 5
 _HUNG_TEST_COUNTS = 5.0
 """How many times the median of the passing tests a hanging test is taken to need once it works."""
 _PROBE_SECONDS = 0.03
-_LEAST_CPU_SECONDS = 0.2
+_LEAST_CPU_SECONDS = 1.0
+_LEAST_CPU_SECONDS_IN_A_LOOP = 0.25
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,14 @@ class Measurement:
         return max(1, math.ceil(self.cpu_seconds(tests)))
 
     def cpu_seconds(self, tests: tuple[str, ...]) -> float:
-        """The same, to the fraction of a second: in an endless loop most candidates end by it."""
-        return max(_LEAST_CPU_SECONDS, 5 * self.expected(tests))
+        """The same, to the fraction of a second.
+
+        A test that fails at once may need longer once it passes. Where it hangs unpatched, most
+        candidates hang, too, and are not waited for so long.
+        """
+        hanging = any(self.hangs(test) for test in tests)
+        least = _LEAST_CPU_SECONDS_IN_A_LOOP if hanging else _LEAST_CPU_SECONDS
+        return max(least, 5 * self.expected(tests))
 
     def expected(self, tests: tuple[str, ...]) -> float:
         """Seconds that some tests are taken to need once they pass."""

@@ -9,7 +9,6 @@ from activities.healing.search.candidate import Replacement
 from activities.healing.search.repository_names import import_of
 from activities.healing.search.site import Idea, Site, stored_names
 
-_MOST_FOREIGN = 10
 _BUILTINS = frozenset(dir(builtins))
 _SIBLINGS = (
     ("min", "max"), ("any", "all"), ("append", "extend"), ("upper", "lower", "title", "capitalize"),
@@ -24,8 +23,8 @@ _SIBLINGS = (
 )  # fmt: skip
 
 
-def name_ideas(site: Site) -> Iterator[Idea]:
-    """Everything these templates can do to the statement."""
+def name_ideas(site: Site, *, donors: bool = True) -> Iterator[Idea]:
+    """Everything these templates can do to the statement; `donors`: with foreign expressions."""
     known = _known(site)
     for node in site.expressions():
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -35,7 +34,7 @@ def name_ideas(site: Site) -> Iterator[Idea]:
         elif isinstance(node, ast.Call):
             yield from _keyword_names(site, node)
     yield from _targets(site)
-    if isinstance(site.statement, ast.Assign | ast.AugAssign | ast.Return | ast.Expr):
+    if donors and isinstance(site.statement, ast.Assign | ast.AugAssign | ast.Return | ast.Expr):
         yield from _donors(site)
 
 
@@ -47,7 +46,7 @@ def _known(site: Site) -> set[str]:
         for inner_node in ast.walk(site.function or site.source.tree)
         if isinstance(inner_node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
-    return {*site.locals, *module.values, *module.callables, *module.modules, *inner, *nested,
+    return {*site.names.locals, *module.values, *module.callables, *module.modules, *inner, *nested,
             *_BUILTINS, "self", "cls", "__class__", "__name__", "__file__"}  # fmt: skip
 
 
@@ -68,9 +67,9 @@ def _name(site: Site, node: ast.Name, known: set[str]) -> Iterator[Idea]:
     if node.id not in known:
         yield from _unknown_name(site, node, known)
         return
-    if node.id in site.attributes and node.id not in site.module.callables:
+    if node.id in site.names.attributes and node.id not in site.module.callables:
         yield site.replaced(node, f"self.{node.id}", 0.5)
-    if called and node.id in {*site.module.methods.get(site.class_name, ())}:
+    if called and node.id in {*site.module.methods.get(site.names.class_name, ())}:
         yield site.replaced(node, f"self.{node.id}", 0.5)
     if called:
         yield from _other_functions(site, node)
@@ -92,16 +91,16 @@ def _other_values(site: Site, node: ast.Name) -> Iterator[Idea]:
     bound = [name for inner in site.expressions() for name in stored_names(inner)]
     receiver = isinstance(site.parent(node), ast.Attribute)
     base = 0.9 if node.id == "self" else 0.6
-    own = ["self"] if site.class_name and (receiver or site.hints.any("TypeError")) else []
-    for rank, other in enumerate(_ranked(node.id, [*bound, *site.locals, *own])[:12]):
+    own = ["self"] if site.names.class_name and (receiver or site.hints.any("TypeError")) else []
+    for rank, other in enumerate(_ranked(node.id, [*bound, *site.names.locals, *own])[:12]):
         yield site.replaced(node, other, base + 0.05 * rank)
     if node.id in {"self", "cls"}:
         return
     base = 0.7 if node.id in site.module.values else 1.5
-    values = [name for name in site.module.values if name not in site.locals]
+    values = [name for name in site.module.values if name not in site.names.locals]
     for rank, other in enumerate(_ranked(node.id, values)[:8]):
         yield site.replaced(node, other, base + 0.06 * rank)
-    for rank, attribute in enumerate(site.attributes[:8]):
+    for rank, attribute in enumerate(site.names.attributes[:8]):
         yield site.replaced(node, f"self.{attribute}", 1.3 + 0.06 * rank)
     for rank, attribute in enumerate(site.module.receivers.get(node.id, ())[:6]):
         if not isinstance(site.parent(node), ast.Attribute):
@@ -109,16 +108,16 @@ def _other_values(site: Site, node: ast.Name) -> Iterator[Idea]:
 
 
 def _unknown_name(site: Site, node: ast.Name, known: set[str]) -> Iterator[Idea]:
-    methods = site.module.methods.get(site.class_name, ())
-    for name in (*site.attributes, *methods):
+    methods = site.module.methods.get(site.names.class_name, ())
+    for name in (*site.names.attributes, *methods):
         if name == node.id and "self" not in {node.id}:
             yield site.replaced(node, f"self.{name}", -0.3)
     near = _near(node.id, sorted(known), 5)
     for rank, other in enumerate(near):
         yield site.replaced(node, other, -0.2 + 0.1 * rank)
-    for rank, other in enumerate(name for name in site.locals if name not in near):
+    for rank, other in enumerate(name for name in site.names.locals if name not in near):
         yield site.replaced(node, other, 0.4 + 0.05 * rank)
-    for rank, other in enumerate(_near(node.id, site.attributes)):
+    for rank, other in enumerate(_near(node.id, site.names.attributes)):
         yield site.replaced(node, f"self.{other}", 0.1 + 0.1 * rank)
     statement = import_of(node.id, site.repository)
     if statement is not None:
@@ -159,7 +158,7 @@ def _attribute(site: Site, node: ast.Attribute) -> Iterator[Idea]:
                 if other != node.attr:
                     yield renamed(other, 0.25)
     yield from _other_attributes(site, node, renamed, called)
-    if receiver == "self" and node.attr in site.parameters:
+    if receiver == "self" and node.attr in site.names.parameters:
         yield site.replaced(node, node.attr, 0.5)
     if not called and site.hints.any("TypeError"):
         yield site.replaced(node, f"{source.segment(node)}()", 0.8)
@@ -173,10 +172,12 @@ def _other_attributes(
     eager = 0.6 if site.hints.any("AttributeError") else 0.0
     own = site.module.receivers.get(receiver, ())
     if receiver == "self":
-        methods = site.module.methods.get(site.class_name, ())
-        own = tuple(m for m in methods if not m.startswith("__")) if called else site.attributes
-        if eager and node.attr not in {*site.attributes, *methods}:
-            for rank, other in enumerate(_near(node.attr, (*site.attributes, *methods))):
+        methods = site.module.methods.get(site.names.class_name, ())
+        own = (
+            tuple(m for m in methods if not m.startswith("__")) if called else site.names.attributes
+        )
+        if eager and node.attr not in {*site.names.attributes, *methods}:
+            for rank, other in enumerate(_near(node.attr, (*site.names.attributes, *methods))):
                 yield renamed(other, -0.2 + 0.1 * rank)
     every_class = [name for names in site.module.attributes.values() for name in names]
     anywhere = [n for n in (*every_class, *site.module.used_attributes) if n not in own]
@@ -191,7 +192,7 @@ def _keyword_names(site: Site, node: ast.Call) -> Iterator[Idea]:
         if keyword.arg is None or not site.hints.any("TypeError"):
             continue
         start = site.source.span(keyword)[0]
-        names = {*site.locals, *site.attributes, *site.module.used_attributes}
+        names = {*site.names.locals, *site.names.attributes, *site.module.used_attributes}
         for name in _near(keyword.arg, sorted(names)):
             change = Replacement(start, start + len(keyword.arg), name)
             yield site.rewritten(node, [change], 0.3)
@@ -207,12 +208,12 @@ def _targets(site: Site) -> Iterator[Idea]:
     else:
         return
     if isinstance(target, ast.Name):
-        for rank, other in enumerate(name for name in site.locals if name != target.id):
+        for rank, other in enumerate(name for name in site.names.locals if name != target.id):
             yield site.replaced(target, other, 1.3 + 0.06 * rank)
-        if target.id in site.attributes:
+        if target.id in site.names.attributes:
             yield site.replaced(target, f"self.{target.id}", 0.6)
     elif isinstance(target, ast.Attribute) and site.source.segment(target.value) == "self":
-        for rank, other in enumerate(name for name in site.attributes if name != target.attr):
+        for rank, other in enumerate(name for name in site.names.attributes if name != target.attr):
             yield site.replaced(target, f"self.{other}", 1.2 + 0.06 * rank)
     elif isinstance(target, ast.Tuple) and len(target.elts) == 2:
         first, second = (site.source.segment(part) for part in target.elts)
@@ -221,15 +222,6 @@ def _targets(site: Site) -> Iterator[Idea]:
 
 def _donors(site: Site) -> Iterator[Idea]:
     """An expression of the same function, or one that others use, in the place of another."""
-    known = {*site.locals, *site.module.callables, *site.module.values, *site.module.modules}
-    known |= {"self"} if site.attributes else set()
-    foreign = [
-        one.text
-        for one in site.repository.expressions
-        if one.loads & set(site.locals)
-        and one.loads <= known | _BUILTINS
-        and one.text not in site.donors
-    ][:_MOST_FOREIGN]
     for node in site.expressions():
         if not isinstance(node, ast.Name | ast.Call | ast.BinOp | ast.Subscript | ast.Attribute):
             continue
@@ -239,12 +231,12 @@ def _donors(site: Site) -> Iterator[Idea]:
         ) or isinstance(parent, ast.Attribute):  # fmt: skip
             continue
         text = site.source.segment(node)
-        for rank, donor in enumerate(d for d in site.donors if d != text):
+        for rank, donor in enumerate(d for d in site.names.donors if d != text):
             yield site.replaced(node, donor, 1.9 + 0.05 * rank)
-        for rank, donor in enumerate(d for d in foreign if d != text):
+        for rank, donor in enumerate(d for d in site.names.foreign if d != text):
             yield site.replaced(node, donor, 2.3 + 0.05 * rank)
         if isinstance(node, ast.Name):
-            names = [name for name in site.locals if name != node.id][:6]
+            names = [name for name in site.names.locals if name != node.id][:6]
             for rank, other in enumerate(names):
                 for sign in "-+*":
                     yield site.replaced(node, f"{node.id} {sign} {other}", 2.1 + 0.05 * rank)

@@ -1,6 +1,7 @@
 """What a template knows of the place it works on: statement, scope and how the tests fail."""
 
 import ast
+import builtins
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,13 @@ _ATOMS = (
     ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.Constant, ast.List, ast.Dict, ast.Set,
     ast.ListComp, ast.SetComp, ast.DictComp, ast.JoinedStr,
 )  # fmt: skip
+_OPPOSITES: dict[type[ast.cmpop], str] = {
+    ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.Eq: "!=", ast.NotEq: "==",
+    ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
+}  # fmt: skip
+_BUILTINS = frozenset(dir(builtins))
+_MOST_FOREIGN = 10
+_MOST_CLAUSES = 20
 _SPACE = re.compile(r"\s+")
 
 
@@ -70,6 +78,26 @@ class ModuleNames:
 
 
 @dataclass(frozen=True)
+class FunctionNames:
+    """What the code of one function can use, found once for all of its statements."""
+
+    locals: tuple[str, ...] = ()
+    """Parameters and variables."""
+    parameters: tuple[str, ...] = ()
+    class_name: str = ""
+    donors: tuple[str, ...] = ()
+    """Its expressions, as text."""
+    foreign: tuple[str, ...] = ()
+    """Expressions of the repository whose names it has."""
+    conditions: tuple[str, ...] = ()
+    """Its conditions, as text."""
+    clauses: tuple[str, ...] = ()
+    """Simple conditions of it and their opposites, then comparisons of the repository."""
+    attributes: tuple[str, ...] = ()
+    """What `self` has."""
+
+
+@dataclass(frozen=True)
 class Site:
     """One statement under suspicion."""
 
@@ -79,16 +107,7 @@ class Site:
     module: ModuleNames
     repository: RepositoryNames
     hints: Hints
-    locals: tuple[str, ...] = ()
-    """Parameters and variables of the function, those of this statement's neighbourhood first."""
-    parameters: tuple[str, ...] = ()
-    class_name: str = ""
-    donors: tuple[str, ...] = ()
-    """Expressions of the same function, as text."""
-    conditions: tuple[str, ...] = ()
-    """Conditions of the same function, as text."""
-    attributes: tuple[str, ...] = field(default=())
-    """What `self` has."""
+    names: FunctionNames = field(default_factory=FunctionNames)
 
     def replaced(
         self, node: ast.expr | ast.stmt, text: str, cost: float, *, removes: bool = False
@@ -262,17 +281,10 @@ def stored_names(node: ast.AST) -> list[str]:
     ]
 
 
-def site_of(
-    source: SourceText,
-    statement: ast.stmt,
-    module: ModuleNames,
-    repository: RepositoryNames,
-    hints: Hints,
-) -> Site:
-    """Gather what the templates need to know about one statement."""
-    function = source.function_of(statement)
-    if function is None:
-        return Site(source, statement, None, module, repository, hints, locals=module.values)
+def function_names(
+    source: SourceText, function: Function, module: ModuleNames, repository: RepositoryNames
+) -> FunctionNames:
+    """Gather what the templates need to know about a function."""
     arguments = function.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     every += [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
@@ -281,7 +293,6 @@ def site_of(
         (above.name for above in source.ancestors(function) if isinstance(above, ast.ClassDef)), ""
     )
     names = [name for name in (*parameters, *stored_names(function)) if name not in {"self", "cls"}]
-    attributes = module.attributes.get(class_name, ()) if "self" in parameters else ()
     donors: dict[str, None] = {}
     conditions: dict[str, None] = {}
     for node in _inside(function):
@@ -298,13 +309,41 @@ def site_of(
             text = source.segment(test)
             if len(text) <= 80 and "\n" not in text:
                 conditions[text] = None
-    return Site(
-        source, statement, function, module, repository, hints,
+    own = frozenset(names)
+    known = own | set(module.callables) | set(module.values) | set(module.modules) | _BUILTINS
+    known |= {"self"} & set(parameters)
+    usable = [one for one in repository.expressions if one.loads & own and one.loads <= known]
+    return FunctionNames(
         locals=tuple(dict.fromkeys(names)),
         parameters=tuple(name for name in parameters if name not in {"self", "cls"}),
-        class_name=class_name, donors=tuple(donors)[:40], conditions=tuple(conditions)[:20],
-        attributes=attributes,
-    )  # fmt: skip
+        class_name=class_name,
+        donors=tuple(donors)[:40],
+        foreign=tuple(one.text for one in usable if one.text not in donors)[:_MOST_FOREIGN],
+        conditions=tuple(conditions)[:20],
+        clauses=_clauses(conditions, [one.text for one in usable if one.compares]),
+        attributes=module.attributes.get(class_name, ()) if "self" in parameters else (),
+    )
+
+
+def _clauses(conditions: Iterable[str], comparisons: Iterable[str]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for text in conditions:
+        condition = ast.parse(text.strip(), mode="eval").body
+        for part in condition.values if isinstance(condition, ast.BoolOp) else [condition]:
+            found |= dict.fromkeys([ast.unparse(part), _opposite(part)])
+    found |= dict.fromkeys(comparisons)
+    return tuple(found)[:_MOST_CLAUSES]
+
+
+def _opposite(condition: ast.expr) -> str:
+    if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not):
+        return ast.unparse(condition.operand)
+    if isinstance(condition, ast.Compare) and len(condition.ops) == 1:
+        sign = _OPPOSITES[type(condition.ops[0])]
+        left, right = condition.left, condition.comparators[0]
+        return f"{ast.unparse(left)} {sign} {ast.unparse(right)}"
+    text = ast.unparse(condition)
+    return f"not ({text})" if isinstance(condition, ast.Compare | ast.IfExp) else f"not {text}"
 
 
 def _inside(node: ast.AST) -> Iterator[ast.AST]:

@@ -129,7 +129,7 @@ def _guards(site: Site) -> Iterator[Idea]:
         "RecursionError", "StatisticsError", "AttributeError", "StopIteration", "UnboundLocalError",
     )  # fmt: skip
     cost = (0.5 if first else 1.2) - (0.3 if loud else -0.5)
-    names = [*site.parameters, *(f"self.{name}" for name in site.attributes)]
+    names = [*site.names.parameters, *(f"self.{name}" for name in site.names.attributes)]
     if not first:
         names = list(dict.fromkeys([*_names_in(site), *names]))
     tests = [f"not {name}" for name in names[:5]]
@@ -143,7 +143,7 @@ def _guards(site: Site) -> Iterator[Idea]:
             yield _before(site, lines, 0.3 + 0.06 * rank)
     if not (first or loud):
         return
-    values = [*_EMPTY_VALUES, *site.parameters[:2]]
+    values = [*_EMPTY_VALUES, *site.names.parameters[:2]]
     for place, test in enumerate(tests):
         for rank, value in enumerate(_likely_first(site, values)):
             lines = [f"if {test}:", f"    return {value}"]
@@ -179,7 +179,9 @@ def _names_in(site: Site) -> list[str]:
     return [
         node.id
         for node in site.expressions()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in site.locals
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Load)
+        and node.id in site.names.locals
     ]
 
 
@@ -194,13 +196,13 @@ def _in_loop(site: Site) -> bool:
 
 def _return(site: Site, statement: ast.Return) -> Iterator[Idea]:
     if statement.value is None:
-        for rank, name in enumerate((*site.locals[:8], *_EMPTY_VALUES[1:])):
+        for rank, name in enumerate((*site.names.locals[:8], *_EMPTY_VALUES[1:])):
             yield _as(site, f"return {name}", 0.7 + 0.06 * rank)
         return
     value = statement.value
     text, single = site.source.segment(value), site.operand(value)
     if isinstance(value, ast.Constant):
-        for rank, name in enumerate((*site.locals[:8], *_EMPTY_VALUES)):
+        for rank, name in enumerate((*site.names.locals[:8], *_EMPTY_VALUES)):
             yield site.replaced(value, name, 0.7 + 0.06 * rank)
         return
     yield site.replaced(value, f"not {single}", 0.7)
@@ -212,7 +214,7 @@ def _return(site: Site, statement: ast.Return) -> Iterator[Idea]:
     ):  # fmt: skip
         filled = form.format(single if form.startswith("{}") else text)
         yield site.replaced(value, filled, 1.3 + 0.03 * rank)
-    for rank, name in enumerate(site.locals[:6]):
+    for rank, name in enumerate(site.names.locals[:6]):
         for form in ("max({1}, {0})", "min({1}, {0})", "{0} + {1}", "{0} - {1}", "{0} * {1}"):
             filled = form.format(single if "(" not in form else text, name)
             yield site.replaced(value, filled, 1.7 + 0.06 * rank)
@@ -241,7 +243,7 @@ def _assignment(site: Site, statement: ast.Assign) -> Iterator[Idea]:
     for rank, sign in enumerate(("+=", "-=", "*=", "|=")):
         yield site.rewritten(statement, [Replacement(at, at + 1, sign)], 0.7 + 0.2 * rank)
     if isinstance(value, ast.Constant | ast.List | ast.Dict | ast.Set | ast.Name):
-        for rank, other in enumerate((*site.locals[:8], *_EMPTY_VALUES)):
+        for rank, other in enumerate((*site.names.locals[:8], *_EMPTY_VALUES)):
             yield site.replaced(value, other, 1.0 + 0.06 * rank)
     text, single = site.source.segment(value), site.operand(value)
     for rank, form in enumerate(
@@ -251,7 +253,7 @@ def _assignment(site: Site, statement: ast.Assign) -> Iterator[Idea]:
         filled = form.format(single if form.startswith("{}") else text)
         yield site.replaced(value, filled, 1.4 + 0.03 * rank)
     name = site.source.segment(target)
-    for rank, other in enumerate(site.locals[:6]):
+    for rank, other in enumerate(site.names.locals[:6]):
         if other != name:
             for form in ("max({1}, {0})", "min({1}, {0})", "{0} + {1}", "{0} - {1}"):
                 filled = form.format(single if "(" not in form else text, other)
@@ -272,7 +274,7 @@ def _missing_return(site: Site) -> Iterator[Idea]:
         yield _as(site, f"return {text}", (0.5 if last else 0.9) - eager)
     if not last or isinstance(statement, ast.Return | ast.Raise):
         return
-    names = list(dict.fromkeys([*stored_names(statement), *reversed(site.locals)]))
+    names = list(dict.fromkeys([*stored_names(statement), *reversed(site.names.locals)]))
     for rank, name in enumerate(names[:8]):
         yield _after(site, [f"return {name}"], 0.6 - eager + 0.06 * rank)
     if "self" in _arguments_of(function):
@@ -347,12 +349,12 @@ def _wrapped(site: Site) -> Iterator[Idea]:
     if "\n" in segment or site.function is None:
         return
     indent, newline = site.source.indentation(statement), site.source.newline
-    names = list(dict.fromkeys([*_names_in(site), *site.locals]))[:5]
+    names = list(dict.fromkeys([*_names_in(site), *site.names.locals]))[:5]
     tests = [form.format(name) for name in names for form in ("{}", "{} is not None",
                                                               "{} > 0")]  # fmt: skip
     tests += [f"{a} {sign} {b}" for a in names[:3] for b in names[:3] if a != b
               for sign in ("not in", "in", ">", "<", "!=")]  # fmt: skip
-    tests += list(site.conditions)
+    tests += list(site.names.conditions)
     start, end = site.source.span(statement)
     for rank, test in enumerate(tests):
         text = f"if {test}:{newline}{indent}    {segment}"
@@ -367,12 +369,12 @@ def _inserted(site: Site) -> Iterator[Idea]:
         return
     yield from _forgotten_attributes(site, function)
     if site.hints.any("UnboundLocalError"):
-        for name in site.locals[:6]:
+        for name in site.names.locals[:6]:
             for rank, value in enumerate(_EMPTY_VALUES[:6]):
                 yield _before(site, [f"{name} = {value}"], 0.6 + 0.06 * rank)
     if isinstance(statement, ast.Return | ast.Raise):
         return
-    names = site.locals[:6]
+    names = site.names.locals[:6]
     for rank, name in enumerate(names):
         yield _after(site, [f"{name} += 1"], 1.7 + 0.05 * rank)
         yield _after(site, [f"{name} -= 1"], 1.9 + 0.05 * rank)
@@ -390,7 +392,7 @@ def _donated(site: Site) -> Iterator[Idea]:
     if function is None:
         return
     module = site.module
-    known = {*site.locals, *module.values, *module.callables, *module.modules, *dir(builtins)}
+    known = {*site.names.locals, *module.values, *module.callables, *module.modules, *dir(builtins)}
     known |= {"self"} & _arguments_of(function)
     read = {
         node.id
@@ -413,16 +415,16 @@ def _donated(site: Site) -> Iterator[Idea]:
 
 def _forgotten_attributes(site: Site, function: Function) -> Iterator[Idea]:
     if function.name == "__init__":
-        for rank, name in enumerate(site.parameters):
-            if name not in site.attributes:
+        for rank, name in enumerate(site.names.parameters):
+            if name not in site.names.attributes:
                 yield _after(site, [f"self.{name} = {name}"], 0.6 + 0.06 * rank)
     if isinstance(site.statement, ast.Return | ast.Raise):
         return
-    for rank, name in enumerate(site.attributes[:6]):
-        for other in site.parameters[:3]:
+    for rank, name in enumerate(site.names.attributes[:6]):
+        for other in site.names.parameters[:3]:
             yield _after(site, [f"self.{name} += {other}"], 2.1 + 0.05 * rank)
             yield _after(site, [f"self.{name} -= {other}"], 2.15 + 0.05 * rank)
-    methods = site.module.methods.get(site.class_name, ())
+    methods = site.module.methods.get(site.names.class_name, ())
     for rank, name in enumerate(methods[:6] if "self" in _arguments_of(function) else ()):
         if name != function.name and not name.startswith("__"):
             yield _after(site, [f"self.{name}()"], 2.2 + 0.05 * rank)

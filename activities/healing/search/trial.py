@@ -25,6 +25,10 @@ class Killers:
     """Tests that caught candidates which mended the failing ones; they are run first."""
 
     tests: list[str] = field(default_factory=list)
+    proven: set[str] = field(default_factory=set)
+    """Tests that pass unpatched in the warm process as they do in the stage."""
+    deceptive: set[str] = field(default_factory=set)
+    """Tests that fail there unpatched: what they say of a candidate is worth nothing."""
 
     def add(self, test: str) -> None:
         """Move a test to the front."""
@@ -150,9 +154,8 @@ async def tried(
     if warm:
         hot = exchanged(candidates)
         quick = await _ask(server, measured, candidates, hot, failing)
-        if quick["verdict"] == "pass" and measured.others:
-            others = killers.first(touched(candidates, measured))
-            quick = await _ask(server, measured, candidates, hot, others) if others else quick
+        if quick["verdict"] == "pass":
+            quick = await _keeps(server, measured, candidates, killers) or quick
         _note(killers, quick)
         return _verdict(quick)
     if failing:
@@ -162,6 +165,31 @@ async def tried(
             _note(killers, cold)
             return _verdict(cold)
     return await confirmed(server, measured, candidates, killers)
+
+
+async def _keeps(
+    server: CandidateServer,
+    measured: Measurement,
+    candidates: Sequence[Candidate],
+    killers: Killers,
+) -> dict[str, Any] | None:
+    """The answer of the passing tests that the edits can turn red; None when there are none."""
+    while True:
+        able = [test for test in touched(candidates, measured) if test not in killers.deceptive]
+        others = killers.first(able)
+        if not others:
+            return None
+        answer = await _ask(server, measured, candidates, exchanged(candidates), others)
+        failed = [str(test) for test in answer["failed"]]
+        unknown = [test for test in failed if test not in killers.proven]
+        if answer["verdict"] != "fail" or not unknown:
+            return answer
+        # In the same company: many a test fails only after certain others.
+        unpatched_too = await _ask(server, measured, (), [], others)
+        if unknown[0] not in unpatched_too["failed"]:
+            killers.proven.add(unknown[0])
+            return answer
+        killers.deceptive.add(unknown[0])
 
 
 def _cold_paths(measured: Measurement) -> list[str]:
