@@ -48,6 +48,8 @@ class Healed:
     endpoint: Endpoint
     ended: Ended
     untouched: bool
+    new_environments: set[Path]
+    """Python environments that the run made; programs of the tests share theirs."""
 
     @property
     def unit(self) -> Any:
@@ -64,8 +66,12 @@ def healed(make_program: MakeProgram, tmp_path_factory: pytest.TempPathFactory) 
         program = make_program(
             OPENAI_API_KEY=secrets.token_hex(24), OPENAI_BASE_URL=endpoint.base_url
         )
+        environments = program.state / "cache" / "environments"
+        known = set(environments.iterdir())
         ended = program.run("run", repository, "--json")
-        yield Healed(program, repository, endpoint, ended, working_state(repository) == before)
+        new = set(environments.iterdir()) - known
+        untouched = working_state(repository) == before
+        yield Healed(program, repository, endpoint, ended, untouched, new)
 
 
 def test_a_model_heals_it_after_a_wrong_and_a_cheating_patch(healed: Healed) -> None:
@@ -98,7 +104,7 @@ def test_stages_that_do_not_apply_are_skipped_and_say_why(healed: Healed) -> Non
     assert told["package"] == ("skipped", "package: no pyproject.toml to build from")
     assert told["security"][0] == "passed"
     assert "no Python sources to examine" in told["security"][1]
-    assert list((healed.program.state / "cache" / "environments").iterdir()) == []
+    assert healed.new_environments == set()
 
 
 def test_the_model_sees_test_code_and_trace(healed: Healed) -> None:
