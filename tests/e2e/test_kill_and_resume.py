@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def test_nothing():
 def test_some():
     assert total([1, 2, 3]) == 6
 """
+
+_TRIED = re.compile(r"search: ([\d,]+) of [\d,]+ candidates tried")
 
 # Slow enough that a heal is still under way when the test has seen that it began.
 SLOW_COUNTING_TESTS = COUNTING_TESTS.replace(
@@ -168,6 +171,34 @@ def test_a_killed_runner_comes_back_and_the_attempt_counts_once(
     unit = stage(ended.document, "unit")
     assert unit["state"] == "healed"
     assert [each["number"] for each in unit["attempts"]] == [1]
+
+
+def test_a_search_counts_on_after_its_runner_was_killed(program: Program, tmp_path: Path) -> None:
+    hopeless = COUNTING_TESTS.replace("== 6", '== "never"')
+    repository = plain_repository(
+        tmp_path / "counting",
+        {
+            "counting.py": COUNTING,
+            "test_counting.py": hopeless,
+            "regreen.yaml": "healers: [search]\nheal:\n  search_seconds: 12s\n",
+        },
+    )
+    with program.start("run", repository, "--json") as started:
+        started.wait_until_it_says(" candidates tried")
+        tried = [int(n.replace(",", "")) for n in _TRIED.findall(started.said())]
+        runner = next(each for each in tree_of(started.process.pid) if "runner" in each.cmdline())
+        working = runner.children(recursive=True)
+
+        runner.kill()
+
+        wait_until_gone([runner, *working])
+        ended = started.wait()
+    assert ended.code == 1, ended.errors
+    [attempt] = stage(ended.document, "unit")["attempts"]
+    assert (attempt["number"], attempt["verdict"]) == (1, "no_patch")
+    again = [int(n.replace(",", "")) for n in _TRIED.findall(ended.errors)][len(tried) :]
+    assert all(later >= tried[-1] for later in again), ended.errors
+    assert attempt["candidates"] >= tried[-1] > 0
 
 
 def test_a_killed_server_comes_back_and_the_run_goes_on(program: Program, tmp_path: Path) -> None:
