@@ -380,7 +380,7 @@ def test_the_root_is_called_the_same_in_every_workspace() -> None:
         "<failure>in {0}/src/prices.js:3</failure></testcase></testsuite>"
     )
     found = []
-    for root in ("/state/work/17-abc/workspace", "/workspace"):
+    for root in ("/state/checkouts/17-abc/workspace", "/workspace"):
         files = RepositoryFiles(["src/prices.js"], [root])
         results = _read(report.format(root), files=files)
         found.append([(each.node_id, failure_of(each, files)) for each in results])
