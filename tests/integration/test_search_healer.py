@@ -778,6 +778,41 @@ async def test_mends_what_stops_the_tests_from_being_collected(
     assert run_tests(folder, environment).returncode == 0
 
 
+async def test_mends_what_the_tests_ran_while_they_were_collected(
+    environment: Path, tmp_path: Path
+) -> None:
+    folder = repository(
+        tmp_path,
+        {
+            "spans.py": """\
+                def seconds(text):
+                    total = 0
+                    for part in text.split():
+                        number, unit = int(part[:-1]), part[-1]
+                        factor = {"s": 1, "m": 60, "h": 3600}[unit]
+                        total = number * factor
+                    return total
+                """,
+            "test_spans.py": """\
+                import pytest
+                from spans import seconds
+
+                CASES = [(seconds("1m 5s"), 65), (seconds("2h"), 7200), (seconds("7s"), 7)]
+
+                @pytest.mark.parametrize("case", CASES, ids=["both", "hours", "seconds"])
+                def test_seconds(case):
+                    found, wanted = case
+                    assert found == wanted
+                """,
+        },
+    )
+    failing = ("test_spans.py::test_seconds[both]",)
+    result = await search(SearchRequest(folder, environment, failing, seconds=90))
+    assert result.edits, result.explanation
+    patched(folder, result)
+    assert run_tests(folder, environment).returncode == 0
+
+
 async def test_combines_two_edits_where_one_is_not_enough(
     environment: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,9 @@ from activities.healing.search.trial import Patch, can_be_exchanged, ran_at_coll
 
 _WARM_FOR_EACH_COLD = 150
 """About as long as one cold run takes, so that neither kind waits for the other to end."""
+_WARM_AMONG_COLLECTED = 10
+"""The same where most of the functions ran while the tests were collected: a warm trial of them
+says little."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,21 @@ def _turns(
     candidates: Iterable[Candidate], measured: Measurement, warm: bool
 ) -> Iterator[tuple[Candidate, bool]]:
     cold: deque[Candidate] = deque()
-    since = 0
+    since = warm_trials = collected = 0
     for candidate in candidates:
         if not warm:
             yield candidate, False
             continue
         exchangeable = can_be_exchanged(candidate, measured)
-        if not exchangeable or ran_at_collection(candidate, measured):
+        ran = exchangeable and ran_at_collection(candidate, measured)
+        if not exchangeable or ran:
             cold.append(candidate)
         if exchangeable:
             yield candidate, True
-            since += 1
-        if cold and since >= _WARM_FOR_EACH_COLD:
+            since, warm_trials, collected = since + 1, warm_trials + 1, collected + ran
+        few = 2 * collected > warm_trials
+        if cold and since >= (_WARM_AMONG_COLLECTED if few else _WARM_FOR_EACH_COLD):
             yield cold.popleft(), False
-            since = 0
+            since = warm_trials = collected = 0
     for candidate in cold:
         yield candidate, False
