@@ -55,7 +55,8 @@ def prepare(cache: Path) -> Path:
 
 def _unpack(downloads: Path, package: Package, tree: Path) -> None:
     version = _PACKAGES_LOCK.read_text("utf-8").partition(f"{package.name}==")[2].split()[0]
-    archive = downloads / f"{package.name}-{version}.tar.gz"
+    # A source distribution's name has underscores where the project's has hyphens (PEP 625).
+    archive = downloads / f"{package.name.replace('-', '_')}-{version}.tar.gz"
     raw = tree.with_name(f"{package.name}.whole")
     with tarfile.open(archive) as packed:
         packed.extractall(raw, filter="data")

@@ -392,3 +392,26 @@ async def test_coverage_and_raw_files_are_kept(
     assert b"1 passed" in await get_bytes(report.output)
     assert report.coverage is not None
     assert b"shop.py" in await get_bytes(report.coverage)
+
+
+async def test_names_that_depend_on_addresses_are_the_same_in_each_run(
+    folders: tuple[Path, Path], python_environment: Path, tmp_path: Path
+) -> None:
+    # Up to Python 3.11 the hash of None is its address, and so decides the order of the set; a
+    # test's name has its place there for what has no name of its own.
+    text = (
+        "from datetime import date\n\nimport pytest\n\n"
+        'CASES = {(f"case {n}", date(2020, 1, n), None) for n in range(1, 31)}\n\n'
+        '@pytest.mark.parametrize("name, day, wanted", CASES)\n'
+        "def test_it(name, day, wanted):\n    assert day.day != 7\n"
+    )
+    digests, failing = set(), set()
+    for number in range(3):
+        results = tmp_path / f"results-{number}"
+        results.mkdir()
+        report = await _report((folders[0], results), python_environment, {"test_a.py": text})
+        digests.add(report.collected_digest)
+        failing.add(_only(report).node_id)
+
+    assert len(digests) == 1
+    assert len(failing) == 1

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from activities.healing.search.candidate import Replacement
 from activities.healing.search.site import Idea, Site
@@ -414,6 +414,30 @@ def _joined(site: Site, test: ast.expr) -> Iterator[Idea]:
             yield site.replaced(test, f"{tight} {word} {clause}", cost + 0.02)
 
 
+def _decided(site: Site, statement: ast.If | ast.While) -> Iterator[Idea]:
+    """What the branches read, in place of a condition that decides nothing."""
+    called = {id(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)}
+    read = [
+        site.source.segment(node)
+        for part in (*statement.body, *statement.orelse)
+        for node in ast.walk(part)
+        if isinstance(node, ast.Name | ast.Attribute)
+        and isinstance(node.ctx, ast.Load)
+        and id(node) not in called
+        and (isinstance(node, ast.Attribute) or node.id in site.names.locals)
+    ]
+    values = list(dict.fromkeys(read))[:8]
+    forms = ("{}", "not {}", "{} is not None", "{} is None", "{} > 0")
+    for form_rank, form in enumerate(forms):
+        for rank, value in enumerate(values):
+            yield site.replaced(statement.test, form.format(value), 0.5 + 0.05 * (form_rank + rank))
+    for (left, a), (right, b) in combinations([*enumerate(values[:6])], 2):
+        for word in ("or", "and"):
+            cost = 0.7 + 0.05 * (left + right)
+            yield site.replaced(statement.test, f"{a} {word} {b}", cost)
+            yield site.replaced(statement.test, f"{b} {word} {a}", cost + 0.02)
+
+
 def _condition(site: Site) -> Iterator[Idea]:
     """Negate, strengthen or weaken the condition that the statement decides on."""
     statement = site.statement
@@ -421,6 +445,8 @@ def _condition(site: Site) -> Iterator[Idea]:
         return
     test = statement.test
     segment = site.source.segment(test)
+    if isinstance(test, ast.Constant) and isinstance(statement, ast.If | ast.While):
+        yield from _decided(site, statement)
     if not (isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)):
         yield site.replaced(test, f"not {_negatable(site, test)}", 0.35)
     tight = f"({segment})" if isinstance(test, ast.BoolOp | ast.IfExp) else segment

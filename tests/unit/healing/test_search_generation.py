@@ -246,3 +246,16 @@ def test_dropping_and_constant_returns_are_marked_as_taking_away() -> None:
     by_text = dict(zip(results(made), made, strict=True))
     assert by_text["def f(log, a):\n    pass\n    return a\n"].removes
     assert by_text["def f(log, a):\n    log.write(a)\n    return None\n"].removes
+
+
+@pytest.mark.parametrize(
+    "condition", ["seconds or fraction", "seconds and fraction", "seconds", "not fraction"]
+)
+def test_a_condition_that_decides_nothing_asks_for_what_its_branches_read(condition: str) -> None:
+    text = (
+        "def written(seconds, fraction):\n    if HERE:\n"
+        "        return str(seconds) + str(fraction)\n    return ''\n"
+    )
+    made = results(candidates(body(text, "True"), {2: 1.0}))
+
+    assert body(text, condition) in made[:40]
