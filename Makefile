@@ -19,13 +19,14 @@ demo: $(STAMP) ## Heal and release the example, from its broken commit to a rele
 test: $(STAMP) ## Run every test, on real tools
 	.venv/bin/python -m pytest
 
-check: $(STAMP) ## Lint, formatting, types, import contracts, Docker files
+check: $(STAMP) ## Lint, formatting, types, import contracts, Docker files, GitHub Action
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/hadolint docker/Dockerfile
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
 
 benchmark: $(STAMP) ## Measure the line against a shell script with the same tools
 	.venv/bin/python -m benchmarks.line

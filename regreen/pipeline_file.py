@@ -75,10 +75,37 @@ RuleName = Annotated[str, AfterValidator(_check_rule)]
 Reason = Annotated[str, AfterValidator(_check_reason)]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2: only true and false are booleans, and `on` is a word."""
+
+
+_BOOLEAN = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    _BOOLEAN, re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")
+)
+
+
 class Section(BaseModel):
     """A part of the pipeline file. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OnSection(Section):
+    """Which events of a continuous-integration service start the pipeline."""
+
+    push: tuple[str, ...] = ("*",)
+    """Patterns of the branches and tags whose pushes do."""
+    pull_request: tuple[str, ...] = ("*",)
+    """Patterns of the branches that a pull request goes to."""
+    manual: bool = True
+    """Whether a person may start it there."""
+    schedule: bool = True
+    """Whether a schedule may."""
 
 
 class BuildSection(Section):
@@ -237,6 +264,7 @@ class Pipeline(Section):
     """The whole of `regreen.yaml`."""
 
     version: Literal[1] = 1
+    on: OnSection = Field(default_factory=OnSection)
     python: str | None = None
     """A Python version such as `3.12`. Unset: the one that Regreen runs on."""
     sandbox: Literal["required", "preferred"] = "preferred"
@@ -269,8 +297,8 @@ def parse_pipeline(text: str, where: str = FILE_NAME) -> Pipeline:
     valid one.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

@@ -17,6 +17,11 @@ errors = Console(stderr=True)
 output = Console()
 
 
+def note(text: str) -> None:
+    """A remark on standard error."""
+    errors.print(f"note: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document to standard output."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

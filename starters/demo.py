@@ -10,11 +10,11 @@ from activities.release_verification import verify_release
 from regreen.contracts.run import Review, RunReport
 from regreen.errors import EXIT_FAILED, UsageError
 from starters import runs
-from starters.console import errors, output
+from starters.console import errors, note, output
 from starters.heal_diffs import print_attempts
 from starters.progress import shown
 from starters.repository import resolve
-from starters.run_command import EXIT_CODES, note, print_result, use_state
+from starters.run_command import EXIT_CODES, print_result, use_state
 from starters.run_document import run_page
 from workers.embedded import Connection, temporal
 

@@ -12,13 +12,14 @@ from regreen.contracts.run import PipelineRequest, RunReport
 from regreen.errors import UsageError
 from regreen.settings import Settings
 from starters import runs
-from starters.console import errors, print_json
+from starters.console import errors, note, print_json
 from starters.heal_diffs import print_diff
+from starters.outages import through_outages
 from starters.progress import attempt_table, coloured, shown, stage_table, stages_of
 from starters.repository import resolve
-from starters.run_command import EXIT_CODES, note
+from starters.run_command import EXIT_CODES
 from starters.run_document import run_document
-from workers.embedded import temporal
+from workers.embedded import Connection
 
 
 async def heal(path: Path, ref: str, *, apply: bool, json: bool, settings: Settings) -> int:
@@ -57,17 +58,17 @@ async def heal(path: Path, ref: str, *, apply: bool, json: bool, settings: Setti
 async def _follow(request: PipelineRequest, settings: Settings) -> tuple[RunReport, str | None]:
     run, commit = runs.workflow_id(request), request.commit[:12]
     known = False
-    while True:
-        try:
-            async with temporal(settings) as connection:
-                started = await runs.start(connection.client, request)
-                if not started and not known:
-                    note(f"joining the heal of {commit}; `regreen retry {run}` heals it again")
-                known = True
-                with shown(errors) as show:
-                    return await runs.follow(connection.client, run, show), connection.ui
-        except runs.ConnectionLost:
-            note("the server went away; connecting again, the run goes on")
+
+    async def work(connection: Connection) -> tuple[RunReport, str | None]:
+        nonlocal known
+        started = await runs.start(connection.client, request)
+        if not started and not known:
+            note(f"joining the heal of {commit}; `regreen retry {run}` heals it again")
+        known = True
+        with shown(errors) as show:
+            return await runs.follow(connection.client, run, show), connection.ui
+
+    return await through_outages(settings, work)
 
 
 def _heal_document(stage: str, attempt: Attempt, diff: bytes) -> dict[str, Any]:

@@ -12,13 +12,18 @@ from regreen.contracts.run import PipelineRequest, Review, RunReport
 from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK
 from regreen.settings import Settings, load_settings
 from starters import runs
-from starters.console import errors, output, print_json
+from starters.annotations import annotations
+from starters.console import errors, note, output, print_json
+from starters.continuous_integration import job_of
+from starters.event_selection import why_not_selected
 from starters.heal_diffs import print_attempts
 from starters.log_file import log_to
+from starters.outages import through_outages
 from starters.progress import coloured, shown, stage_table
 from starters.repository import resolve
 from starters.run_document import run_document, run_page
-from workers.embedded import Connection, temporal
+from starters.step_summary import step_outputs, write_outputs, write_step_summary
+from workers.embedded import Connection
 
 EXIT_CODES = {
     "passed": EXIT_OK,
@@ -43,7 +48,15 @@ def use_state(state: Path | None) -> Settings:
 
 async def run(path: Path, ref: str, *, json: bool, detach: bool, settings: Settings) -> int:
     """Start or join a run; returns the exit code."""
-    request, _, dirty = await resolve(path, ref)
+    request, pipeline, dirty = await resolve(path, ref)
+    job = job_of(os.environ)
+    if job is not None:
+        reason = why_not_selected(pipeline.on, job)
+        if reason:
+            return _not_selected(reason, json)
+        if request.ref == "HEAD" and job.ref:
+            # A job checks out a commit and no branch.
+            request = request.model_copy(update={"ref": job.ref})
     if dirty:
         note(f"uncommitted changes are not part of the run; it runs commit {request.commit[:12]}")
     return await follow_request(request, json=json, detach=detach, settings=settings)
@@ -59,20 +72,20 @@ async def follow_request(
 ) -> int:
     """Start the request's run, unless there is one, and follow it."""
     identifier = runs.workflow_id(request)
-    known = False
-    while True:
-        try:
-            async with temporal(settings) as connection:
-                started = await runs.start(connection.client, request, again=again)
-                again = False
-                if not started and not known:
-                    note(f"joining the run of {request.commit[:12]}; `regreen retry` runs it again")
-                known = True
-                if detach:
-                    return _detached(connection, identifier, json)
-                return await follow_run(connection, identifier, json=json, settings=settings)
-        except runs.ConnectionLost:
-            note("the server went away; connecting again, the run goes on")
+    known, anew = False, again
+
+    async def work(connection: Connection) -> int:
+        nonlocal known, anew
+        started = await runs.start(connection.client, request, again=anew)
+        anew = False
+        if not started and not known:
+            note(f"joining the run of {request.commit[:12]}; `regreen retry` runs it again")
+        known = True
+        if detach:
+            return _detached(connection, identifier, json)
+        return await follow_run(connection, identifier, json=json, settings=settings)
+
+    return await through_outages(settings, work)
 
 
 async def follow_run(
@@ -92,6 +105,7 @@ async def follow_run(
         print_json(run_document(report, settings, connection.ui))
     else:
         print_result(report, connection.ui)
+    _tell_job(report, connection.ui)
     return EXIT_CODES[report.state]
 
 
@@ -120,9 +134,30 @@ def print_result(report: RunReport, ui: str | None) -> None:
         _line(f"web UI while the server runs: {page}")
 
 
-def note(text: str) -> None:
-    """A remark on standard error."""
-    errors.print(f"note: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+def _tell_job(report: RunReport, ui: str | None) -> None:
+    job = job_of(os.environ)
+    if job is None:
+        return
+    page = run_page(report, ui)
+    try:
+        if job.summary is not None:
+            write_step_summary(job.summary, report, page)
+        if job.outputs is not None:
+            write_outputs(job.outputs, step_outputs(report, page))
+    except OSError as error:
+        note(f"{job.service} cannot be told: {error}")
+    if job.annotates:
+        # Of what is on standard error the service reads commands, too, and output stays as it is.
+        for line in annotations(report):
+            errors.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _not_selected(reason: str, json: bool) -> int:
+    if json:
+        print_json({"workflow_id": None, "state": "skipped", "reason": reason})
+    else:
+        _line(f"skipped: {reason}")
+    return EXIT_OK
 
 
 def _line(text: str) -> None:
@@ -132,6 +167,9 @@ def _line(text: str) -> None:
 def _detached(connection: Connection, identifier: str, json: bool) -> int:
     if connection.hosting:
         note("this process hosted the server; the run goes on with the next `regreen up` or `run`")
+    job = job_of(os.environ)
+    if job is not None and job.outputs is not None:
+        write_outputs(job.outputs, {"run": identifier, "state": "running"})
     if json:
         print_json({"workflow_id": identifier, "state": "running"})
     else:

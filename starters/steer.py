@@ -7,8 +7,9 @@ from regreen.contracts.run import Review
 from regreen.errors import UsageError
 from regreen.settings import Settings
 from starters import runs
+from starters.outages import through_outages
 from starters.run_command import follow_request, follow_run
-from workers.embedded import temporal
+from workers.embedded import Connection, temporal
 
 
 async def decide(
@@ -21,31 +22,45 @@ async def decide(
     settings: Settings,
 ) -> int:
     """Send a decision and follow the run to its end; returns the run's exit code."""
-    async with temporal(settings) as connection:
+    given: Review | None = None
+
+    async def work(connection: Connection) -> int:
+        nonlocal given
         identifier = await runs.find_run(connection.client, name)
-        report = await runs.report_of(connection.client, identifier)
-        given = Review(
-            reviewer=reviewer or getpass.getuser(),
-            decision=decision,
-            comment=comment,
-            source="command-line",
-            tree=report.tree,
-        )
-        await runs.review(connection.client, identifier, given)
+        if given is None:
+            report = await runs.report_of(connection.client, identifier)
+            review = Review(
+                reviewer=reviewer or getpass.getuser(),
+                decision=decision,
+                comment=comment,
+                source="command-line",
+                tree=report.tree,
+            )
+            await runs.review(connection.client, identifier, review)
+            given = review
         await runs.left_waiting(connection.client, identifier)
         return await follow_run(connection, identifier, json=json, settings=settings)
+
+    return await through_outages(settings, work)
 
 
 async def cancel(name: str, *, json: bool, settings: Settings) -> int:
     """Cancel a run and follow it until it has ended."""
-    async with temporal(settings) as connection:
+    asked = False
+
+    async def work(connection: Connection) -> int:
+        nonlocal asked
         identifier = await runs.find_run(connection.client, name)
-        report = await runs.report_of(connection.client, identifier)
-        if report.state not in ("running", "waiting"):
-            raise UsageError(f"{identifier} has ended already; it is {report.state}")
-        await runs.cancel(connection.client, identifier)
+        if not asked:
+            report = await runs.report_of(connection.client, identifier)
+            if report.state not in ("running", "waiting"):
+                raise UsageError(f"{identifier} has ended already; it is {report.state}")
+            await runs.cancel(connection.client, identifier)
+            asked = True
         await runs.left_waiting(connection.client, identifier)
         return await follow_run(connection, identifier, json=json, settings=settings)
+
+    return await through_outages(settings, work)
 
 
 async def retry(name: str, *, json: bool, settings: Settings) -> int:
