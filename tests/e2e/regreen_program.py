@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from activities.process import die_with_parent
+
 PROJECT = Path(__file__).parents[2]
 TIMEOUT = 180.0
 
@@ -99,7 +101,8 @@ class Program:
         home.mkdir(exist_ok=True)
         with output.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "regreen", *words, *state],
+                # Killed tests would leave it running otherwise.
+                [*die_with_parent(), sys.executable, "-m", "regreen", *words, *state],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
