@@ -51,12 +51,12 @@ PACKAGES = (
         ("tests",),
         ("tests/test_benchmarks.py", "tests/test_i18n.py::test_update_translations"),
     ),
-    Package("jmespath", "held-out", ("jmespath",), ("tests",)),
-    Package("more-itertools", "held-out", ("more_itertools",), ("tests",)),
+    Package("parse", "held-out", ("parse",), ("tests",)),
     Package("tabulate", "held-out", ("tabulate",), ("test",)),
     Package("tinydb", "held-out", ("tinydb",), ("tests",)),
     Package("tomlkit", "held-out", ("tomlkit",), ("tests",)),
     Package("voluptuous", "held-out", ("voluptuous",), ("voluptuous/tests",)),
+    Package("xmltodict", "held-out", ("xmltodict.py",), ("tests",)),
 )
 
 
