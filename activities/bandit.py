@@ -10,6 +10,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,13 +19,14 @@ from temporalio import activity
 
 from activities.artifact_store import put_bytes
 from activities.counted import counted
+from activities.finding import Fingerprints, kept, one_line, worst_first
 from activities.git import git
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
 from activities.workspace import checked_out, private_folder
-from regreen.contracts.run import StageRequest, StageVerdict
-from regreen.pipeline_file import SecuritySection
+from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
+from regreen.contracts.run import StageRequest
 from regreen.tools.locate import find
 
 _SUFFIXES = (".py", ".pyw")
@@ -37,8 +39,8 @@ _FILES_PER_RUN = 1000
 _QUOTING = frozenset({"B105", "B106", "B107"})
 _QUOTED = re.compile(r"(['\"]).*\1", re.DOTALL)
 
-# A severity that is not in this table, such as UNDEFINED, counts as the level that blocks.
-_LEVELS = {"LOW": 1, "MEDIUM": 2, "HIGH": 3}
+# A severity that is not in this table, such as UNDEFINED, is unknown.
+_SEVERITIES: dict[str, Severity] = {"LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
 
 
 class _Report(BaseModel):
@@ -52,38 +54,45 @@ class _Unusable(Exception):
 
 
 @activity.defn
-async def scan_python(request: StageRequest) -> StageVerdict:
+async def scan_python(request: StageRequest) -> Scan:
     """Examine the Python sources: `security.paths`, or all but the tests.
 
-    A finding at `security.severity` or above fails, and so does a file that does not parse.
+    A file that does not parse makes the scan worthless.
     """
     section = request.pipeline.security
     if section is None:
-        return StageVerdict(state="skipped", summary="no security gate configured")
+        return _scan(nothing_to_do="no security gate configured")
     require_isolation(request.pipeline.sandbox == "required")
     if find("bandit") is None:
-        return StageVerdict(
-            state="skipped",
-            summary="skipped: bandit not found, `regreen tools install`",
-            missing_tool="bandit",
-        )
+        return _scan(missing_tool="bandit")
     async with checked_out(request.workspace) as copy:
         tracked = (await git(["ls-files", "-z"], cwd=copy)).decode("utf-8", "surrogateescape")
         present = [path for path in tracked.split("\0") if path and _is_regular(copy / path)]
         try:
             sources = _sources(present, section.paths)
             if section.paths is None and not sources:
-                return StageVerdict(state="skipped", summary="no Python sources to examine")
+                return _scan(nothing_to_do="no Python sources to examine")
             with private_folder() as folder:
                 report = await _examine(copy, sources, folder, section.timeout)
         except _Unusable as error:
-            return StageVerdict(state="failed", summary=f"bandit: {error}")
+            return _scan(problem=str(error))
     redacted = json.dumps(report.model_dump(), indent=1).encode()
     artifact = await put_bytes("bandit.json", redacted, "application/json")
-    passed, summary = _judge(report, sources, section)
-    return StageVerdict(
-        state="passed" if passed else "failed", summary=f"bandit: {summary}", artifacts=(artifact,)
+    findings = worst_first(_findings(report), section.severity)
+    return _scan(
+        examined=len(_examined(report) & set(sources)),
+        figures=_figures(report),
+        findings=tuple(findings[:FINDINGS_IN_SCAN]),
+        found=len(findings),
+        all_findings=await kept("bandit", findings),
+        problem=_unread(report, sources),
+        artifacts=(artifact,),
     )
+
+
+def _scan(**found: Any) -> Scan:
+    tool = f"bandit {version('bandit')}"
+    return Scan(gate="static-analysis", tool=tool, unit="file", **found)
 
 
 def _is_regular(path: Path) -> bool:
@@ -185,36 +194,46 @@ def _redacted(result: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _judge(report: _Report, sources: Sequence[str], section: SecuritySection) -> tuple[bool, str]:
+def _findings(report: _Report) -> list[Finding]:
+    fingerprints = Fingerprints("bandit")
+    return [
+        Finding(
+            tool="bandit",
+            rule=str(result.get("test_id")),
+            severity=_SEVERITIES.get(str(result.get("issue_severity")), "unknown"),
+            path=str(result["filename"]),
+            line=int(result.get("line_number") or 0),
+            message=one_line(str(result.get("issue_text"))),
+            fingerprint=fingerprints.of(str(result.get("test_id")), str(result["filename"])),
+        )
+        for result in report.results
+    ]
+
+
+def _examined(report: _Report) -> set[str]:
+    unread = {posixpath.normpath(str(error.get("filename", ""))) for error in report.errors}
+    return set(report.metrics) - unread
+
+
+def _unread(report: _Report, sources: Sequence[str]) -> str:
+    """Why the scan does not count; empty when every file was examined."""
     unread = [posixpath.normpath(str(error.get("filename", ""))) for error in report.errors]
-    examined = set(report.metrics) - set(unread)
     if unread:
         reason = report.errors[0].get("reason", "unknown")
         more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
-        return False, f"{unread[0]}{more} not examined: {reason}"
-    if not examined.issuperset(sources) or not examined:
-        missing = sorted(set(sources) - examined)
-        return False, f"{len(examined)} of {len(sources)} files examined, not {missing[0]}"
+        return f"{unread[0]}{more} not examined: {reason}"
+    missing = sorted(set(sources) - _examined(report))
+    if missing:
+        examined = len(sources) - len(missing)
+        return f"{examined} of {len(sources)} files examined, not {missing[0]}"
+    return ""
+
+
+def _figures(report: _Report) -> str:
     lines = sum(int(figures.get("loc", 0)) for figures in report.metrics.values())
     ignored = sum(
         int(figures.get("nosec", 0)) + int(figures.get("skipped_tests", 0))
         for figures in report.metrics.values()
     )
-    amount = f"{counted(len(examined), 'file')}, {counted(lines, 'line')} of code"
-    if ignored:
-        amount += f", {ignored} suppressed by `# nosec`"
-    limit = _LEVELS[section.severity.upper()]
-    blocking = [
-        result
-        for result in report.results
-        if _LEVELS.get(str(result.get("issue_severity")), limit) >= limit
-    ]
-    if not blocking:
-        below = f", {len(report.results)} below {section.severity}" if report.results else ""
-        return True, f"no findings of {section.severity} or above in {amount}{below}"
-    first = max(blocking, key=lambda result: _LEVELS.get(str(result.get("issue_severity")), limit))
-    return False, (
-        f"{counted(len(blocking), 'finding')} of {section.severity} or above in {amount}; "
-        f"first {first.get('test_id')} at {first.get('filename')}:{first.get('line_number')}: "
-        f"{first.get('issue_text')}"
-    )[:500]
+    suppressed = f", {ignored} suppressed by `# nosec`" if ignored else ""
+    return f"{counted(lines, 'line')} of code{suppressed}"

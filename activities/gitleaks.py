@@ -6,6 +6,7 @@ with 0. A scan counts only when it logged no error and examined something.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +15,15 @@ from temporalio import activity
 
 from activities.artifact_store import put_bytes
 from activities.counted import counted
+from activities.finding import Fingerprints, kept, one_line
 from activities.process import Completed, tail_of
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
 from activities.side_by_side import side_by_side
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.run import StageRequest, StageVerdict
+from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan
+from regreen.contracts.run import StageRequest
 from regreen.tools.locate import find
 
 _FINDINGS = 3
@@ -37,49 +40,61 @@ _KEPT = (
     *("Commit", "Date", "Fingerprint"),
 )
 
-ScanName = Literal["tree", "history"]
+SearchName = Literal["tree", "history"]
 
 
 @dataclass(frozen=True)
-class _Scan:
-    name: ScanName
+class _Search:
+    name: SearchName
     findings: tuple[dict[str, Any], ...]
     examined: str
+    commits: int
     problem: str
     """Why the scan does not count, in one line; empty when it does."""
 
 
 @activity.defn
-async def scan_secrets(request: StageRequest) -> StageVerdict:
+async def scan_secrets(request: StageRequest) -> Scan:
     """Search the files and every commit that leads to them for secrets.
 
-    A `.gitleaks.toml` or `.gitleaksignore` of the repository is used, and the verdict says so.
+    A `.gitleaks.toml` or `.gitleaksignore` of the repository is used, and the figures say so.
     """
     section = request.pipeline.security
     if section is None:
-        return StageVerdict(state="skipped", summary="no security gate configured")
+        return _result(nothing_to_do="no security gate configured")
     require_isolation(request.pipeline.sandbox == "required")
     gitleaks = find("gitleaks")
     if gitleaks is None:
-        return StageVerdict(
-            state="skipped",
-            summary="skipped: gitleaks not found, `regreen tools install`",
-            missing_tool="gitleaks",
-        )
+        return _result(missing_tool="gitleaks")
     async with checked_out(request.workspace) as copy:
         settings = [name for name in _REPOSITORY_FILES if (copy / name).is_file()]
         with private_folder() as folder:
-            scans = await side_by_side(
+            searches = await side_by_side(
                 [
-                    _scan("tree", gitleaks, copy, folder, section.timeout),
-                    _scan("history", gitleaks, copy, folder, section.timeout),
+                    _search("tree", gitleaks, copy, folder, section.timeout),
+                    _search("history", gitleaks, copy, folder, section.timeout),
                 ]
             )
-    artifacts = [await _report(scan) for scan in scans]
-    return _verdict(scans, settings, artifacts)
+    findings = _secrets(searches)
+    used = f", with the repository's {' and '.join(settings)}" if settings else ""
+    return _result(
+        examined=searches[1].commits,
+        figures=f"{' and '.join(search.examined for search in searches)}{used}",
+        findings=tuple(findings[:FINDINGS_IN_SCAN]),
+        found=len(findings),
+        all_findings=await kept("gitleaks", findings),
+        problem="; ".join(search.problem for search in searches if search.problem),
+        artifacts=tuple([await _report(search) for search in searches]),
+    )
 
 
-async def _scan(name: ScanName, gitleaks: Path, copy: Path, folder: Path, timeout: float) -> _Scan:
+def _result(**found: Any) -> Scan:
+    return Scan(gate="secrets", tool="gitleaks", unit="commit", **found)
+
+
+async def _search(
+    name: SearchName, gitleaks: Path, copy: Path, folder: Path, timeout: float
+) -> _Search:
     results = folder / name
     results.mkdir()
     report = results / "report.json"
@@ -97,15 +112,15 @@ async def _scan(name: ScanName, gitleaks: Path, copy: Path, folder: Path, timeou
     )
     log = tail_of(done.output, _LOG_CHARACTERS)
     findings = _findings(read_result(report))
-    examined, anything = _examined(name, log)
+    examined, commits, anything = _examined(name, log)
     problem = _problem(name, done, log, findings, timeout)
     if not problem and not anything:
         problem = f"examined nothing in the {name} ({examined})"
-    return _Scan(name, findings or (), examined, problem)
+    return _Search(name, findings or (), examined, commits, problem)
 
 
 def _problem(
-    name: ScanName,
+    name: SearchName,
     done: Completed,
     log: str,
     findings: tuple[dict[str, Any], ...] | None,
@@ -127,14 +142,13 @@ def _problem(
     return ""
 
 
-def _examined(name: ScanName, log: str) -> tuple[str, bool]:
+def _examined(name: SearchName, log: str) -> tuple[str, int, bool]:
     commits, size = _COMMITS.search(log), _BYTES.search(log)
     amount = int(size[1]) if size else 0
     if name == "tree":
-        return f"{counted(amount, 'byte')} of files", amount > 0
+        return f"{counted(amount, 'byte')} of files", 0, amount > 0
     count = int(commits[1]) if commits else 0
-    examined = f"{counted(count, 'commit')} with {counted(amount, 'byte')} of changes"
-    return examined, count > 0 and amount > 0
+    return f"{counted(amount, 'byte')} of changes", count, count > 0 and amount > 0
 
 
 def _findings(data: bytes | None) -> tuple[dict[str, Any], ...] | None:
@@ -147,33 +161,27 @@ def _findings(data: bytes | None) -> tuple[dict[str, Any], ...] | None:
     return tuple({key: record.get(key) for key in _KEPT} for record in records)
 
 
-async def _report(scan: _Scan) -> ArtifactRef:
-    data = json.dumps(scan.findings, indent=1).encode()
-    return await put_bytes(f"gitleaks-{scan.name}.json", data, "application/json")
+async def _report(search: _Search) -> ArtifactRef:
+    data = json.dumps(search.findings, indent=1).encode()
+    return await put_bytes(f"gitleaks-{search.name}.json", data, "application/json")
 
 
-def _verdict(scans: list[_Scan], settings: list[str], artifacts: list[ArtifactRef]) -> StageVerdict:
-    tree, history = scans
-    examined = f"{tree.examined} and {history.examined}"
-    if settings:
-        examined += f", with the repository's {' and '.join(settings)}"
-    found = [*tree.findings, *history.findings]
-    # A secret in the tree is in the history as well, and it is one secret.
-    places = {(item["RuleID"], item["File"], item["StartLine"]) for item in found}
-    parts = [scan.problem for scan in scans if scan.problem]
-    if found:
-        first = found[0]
-        place = f"{first['RuleID']} at {first['File']}:{first['StartLine']}"
-        commit = f" in commit {str(first['Commit'])[:12]}" if first["Commit"] else ""
-        parts.insert(0, f"{counted(len(places), 'secret')}, first {place}{commit}")
-    if parts:
-        return StageVerdict(
-            state="failed",
-            summary=f"gitleaks: {'; '.join(parts)}; examined {examined}",
-            artifacts=tuple(artifacts),
+def _secrets(searches: Sequence[_Search]) -> list[Finding]:
+    """One finding a secret: one in the tree is in the history as well."""
+    fingerprints = Fingerprints("gitleaks")
+    found: dict[tuple[object, ...], Finding] = {}
+    for item in (item for search in searches for item in search.findings):
+        rule, path, line = str(item["RuleID"]), str(item["File"]), int(item["StartLine"] or 0)
+        if (rule, path, line) in found:
+            continue
+        commit = f" in commit {str(item['Commit'])[:12]}" if item["Commit"] else ""
+        found[rule, path, line] = Finding(
+            tool="gitleaks",
+            rule=rule,
+            severity="critical",
+            path=path,
+            line=line,
+            message=one_line(f"{item['Description'] or 'a secret'}{commit}"),
+            fingerprint=fingerprints.of(rule, path),
         )
-    return StageVerdict(
-        state="passed",
-        summary=f"gitleaks: no secrets in {examined}",
-        artifacts=tuple(artifacts),
-    )
+    return list(found.values())

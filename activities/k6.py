@@ -2,9 +2,11 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from string import Template
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
@@ -12,7 +14,8 @@ from temporalio import activity
 from activities import load_service
 from activities.artifact_store import put_bytes, put_file
 from activities.environment import EnvironmentFailed, environment_of
-from activities.k6_summary import parse_summary
+from activities.finding import Fingerprints, kept, one_line
+from activities.k6_summary import Threshold, parse_summary
 from activities.k6_verdict import judge
 from activities.load_service import LoadOutcome, LoadPlan
 from activities.process import Completed, tail_of
@@ -20,7 +23,8 @@ from activities.result_file import is_result, read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.run import StageRequest, StageVerdict
+from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan
+from regreen.contracts.run import StageRequest
 from regreen.pipeline_file import LoadSection
 from regreen.tools.locate import find
 
@@ -55,41 +59,35 @@ export function handleSummary(data) {
 
 
 @activity.defn
-async def run_load_test(request: StageRequest) -> StageVerdict:
+async def run_load_test(request: StageRequest) -> Scan:
     """Run the k6 script of `load.script`, beside the service of `load.service` when there is one.
 
-    Crossed thresholds, a dead target and a script without requests are failures.
+    Crossed thresholds are findings; a dead target and a script without requests are problems.
     """
     section = request.pipeline.load
     if section is None:
-        return StageVerdict(state="skipped", summary="no load test configured")
+        return _scan(nothing_to_do="no load test configured")
     require_isolation(request.pipeline.sandbox == "required")
     async with checked_out(request.workspace) as copy:
         script = copy / section.script
         if not script.is_file() or not script.resolve().is_relative_to(copy.resolve()):
-            return StageVerdict(
-                state="failed", summary=f"{section.script} not found at this commit"
-            )
+            return _scan(problem=f"{section.script} not found at this commit")
         k6 = find("k6")
         if k6 is None:
-            return StageVerdict(
-                state="skipped",
-                summary="skipped: k6 not found, `regreen tools install`",
-                missing_tool="k6",
-            )
+            return _scan(missing_tool="k6")
         environment = None
         if section.service is not None:
             try:
                 environment = await environment_of(request.workspace, request.pipeline, copy)
             except EnvironmentFailed as error:
-                return StageVerdict(state="failed", summary=f"environment of the service: {error}")
+                return _scan(problem=f"environment of the service: {error}")
         with private_folder() as folder:
             return await _load(section, k6, copy, environment, folder)
 
 
 async def _load(
     section: LoadSection, k6: Path, copy: Path, environment: Path | None, folder: Path
-) -> StageVerdict:
+) -> Scan:
     results = folder / "results"
     results.mkdir()
     launcher = Path(load_service.__file__).resolve()
@@ -114,17 +112,45 @@ async def _load(
     artifacts = await _artifacts(done.output, results)
     outcome = _read_outcome(results / "outcome.json")
     if outcome is None:
-        return StageVerdict(state="failed", summary=f"k6: {_no_outcome(done)}", artifacts=artifacts)
+        return _scan(problem=_no_outcome(done), artifacts=artifacts)
     log = results / "service.log"
-    passed, summary = judge(
+    summary = parse_summary(read_result(results / "summary.json"))
+    verdict = judge(
         section,
         outcome,
-        parse_summary(read_result(results / "summary.json")),
+        summary,
         output=tail_of(done.output, _OUTPUT_CHARACTERS),
         service_log=tail_of(log, 2000) if is_result(log) else "",
     )
-    return StageVerdict(
-        state="passed" if passed else "failed", summary=summary, artifacts=artifacts
+    findings = _findings(section.script, verdict.crossed)
+    return _scan(
+        examined=summary.requests if summary else 0,
+        figures=verdict.figures,
+        findings=findings[:FINDINGS_IN_SCAN],
+        found=len(findings),
+        all_findings=await kept("k6", findings),
+        problem=verdict.problem,
+        artifacts=artifacts,
+    )
+
+
+def _scan(**found: Any) -> Scan:
+    return Scan(gate="load", tool="k6", unit="request", **found)
+
+
+def _findings(script: str, crossed: Sequence[Threshold]) -> tuple[Finding, ...]:
+    fingerprints = Fingerprints("k6")
+    return tuple(
+        Finding(
+            tool="k6",
+            rule="crossed-threshold",
+            severity="high",
+            path=script,
+            subject=f"{threshold.metric}:{threshold.rule}",
+            message=one_line(str(threshold)),
+            fingerprint=fingerprints.of("crossed-threshold", script, threshold.rule),
+        )
+        for threshold in crossed
     )
 
 

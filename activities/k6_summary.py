@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
-from activities.counted import counted
-
 _AGGREGATE = re.compile(r"\s*(p\([\d.]+\)|[a-z]+)")
 
 
@@ -60,13 +58,13 @@ class LoadSummary(BaseModel):
                 yield Threshold(name, rule, verdict.ok, value, metric.contains == "time")
 
     def figures(self) -> str:
-        """The figures of a verdict: `p(95) 41 ms, 812 requests, 0.00 % failed`."""
+        """The figures of a verdict: `p(95) 41 ms, 0.00 % failed`."""
         parts = []
         slow = self.value("http_req_duration", "p(95)")
         if slow is not None:
             parts.append(f"p(95) {milliseconds(slow)}")
         percent = 100 * self.failed_requests / self.requests if self.requests else 0.0
-        parts += [counted(self.requests, "request"), f"{percent:.2f} % failed"]
+        parts.append(f"{percent:.2f} % failed")
         checks, failed = (int(self.value("checks", key) or 0) for key in ("passes", "fails"))
         if failed:
             parts.append(f"{failed} of {checks + failed} checks failed")

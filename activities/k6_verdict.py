@@ -5,9 +5,11 @@ Exit codes as k6 documents them: 99 thresholds crossed, 107 an exception in the 
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from activities.counted import counted
-from activities.k6_summary import LoadSummary
+from activities.k6_summary import LoadSummary, Threshold
 from activities.load_service import LoadOutcome
 from regreen.pipeline_file import LoadSection
 
@@ -19,6 +21,17 @@ _RAISED = re.compile(r"level=error " + _MESSAGE + r"[^\n]* source=stacktrace")
 _UNANSWERED = re.compile(r'level=warning msg="Request Failed" error="((?:[^"\\]|\\.)*)"')
 
 
+@dataclass(frozen=True)
+class LoadVerdict:
+    """What a load test says."""
+
+    problem: str
+    """Why its figures do not count, or what is worse than a crossed threshold, in one line."""
+    crossed: tuple[Threshold, ...]
+    figures: str
+    """`p(95) 41 ms, 0.00 % failed, 2 of 2 thresholds kept`; empty without requests."""
+
+
 def judge(
     section: LoadSection,
     outcome: LoadOutcome,
@@ -26,30 +39,34 @@ def judge(
     *,
     output: str,
     service_log: str,
-) -> tuple[bool, str]:
-    """Whether the load test passed, and the line that says so.
+) -> LoadVerdict:
+    """What the load test says.
 
     `output` is what k6 printed, `service_log` the end of what the service printed.
     """
     problem = _service_problem(section, outcome, service_log) or _k6_problem(
         section, outcome, output
     )
-    if not problem and summary is None:
-        problem = "no readable summary"
-    if not problem and summary is not None:
-        problem = (
-            _target_problem(section, summary, output)
-            or _threshold_problem(outcome, summary)
-            or _late_problem(outcome, summary, output, service_log)
-        )
-    figures = summary.figures() if summary is not None and summary.requests else ""
-    if problem or summary is None:
-        return False, "; ".join(part for part in (f"k6: {problem}", figures) if part)
+    if summary is None:
+        return LoadVerdict(problem or "no readable summary", (), "")
+    crossed = tuple(threshold for threshold in summary.thresholds() if not threshold.kept)
+    if not problem:
+        problem = _target_problem(section, summary, output)
+    if not problem and outcome.k6_code == _THRESHOLDS_CROSSED and not crossed:
+        problem = "thresholds crossed"
+    if not problem and not crossed:
+        problem = _late_problem(outcome, summary, output, service_log)
+    return LoadVerdict(problem, crossed, _figures(summary, crossed, output))
+
+
+def _figures(summary: LoadSummary, crossed: Sequence[Threshold], output: str) -> str:
+    if not summary.requests:
+        return ""
     thresholds = len(summary.thresholds())
-    kept = f"{thresholds} of {thresholds} thresholds" if thresholds else "no thresholds"
+    kept = f"{thresholds - len(crossed)} of {thresholds} thresholds kept"
     raised = len(_RAISED.findall(output))
     errors = f", {counted(raised, 'script error')}" if raised else ""
-    return True, f"k6: {figures}, {kept}{errors}"
+    return f"{summary.figures()}, {kept if thresholds else 'no thresholds'}{errors}"
 
 
 def _service_problem(section: LoadSection, outcome: LoadOutcome, log: str) -> str:
@@ -82,15 +99,6 @@ def _target_problem(section: LoadSection, summary: LoadSummary, output: str) -> 
     why = f": {_readable(unanswered[1])}" if unanswered else ""
     hint = "" if section.service else " (the sandbox has no network, and no load.service is set)"
     return f"all {counted(summary.requests, 'request')} failed{why}{hint}"
-
-
-def _threshold_problem(outcome: LoadOutcome, summary: LoadSummary) -> str:
-    thresholds = summary.thresholds()
-    crossed = [threshold for threshold in thresholds if not threshold.kept]
-    if crossed:
-        named = ", ".join(str(threshold) for threshold in crossed)
-        return f"{len(crossed)} of {len(thresholds)} thresholds crossed: {named}"
-    return "thresholds crossed" if outcome.k6_code == _THRESHOLDS_CROSSED else ""
 
 
 def _late_problem(outcome: LoadOutcome, summary: LoadSummary, output: str, service_log: str) -> str:

@@ -7,6 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.artifacts import ArtifactRef
+    from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import Heal
     from regreen.contracts.release import ReleasePlan
     from regreen.contracts.run import (
@@ -39,6 +40,8 @@ class Line:
     quarantined: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Their flaky tests, by stage: they count neither now nor when later patches are verified."""
     heals: list[Heal] = field(default_factory=list)
+    waived: list[GateVerdict] = field(default_factory=list)
+    """Gates that pass only because of waivers, and until when."""
     packages: list[ArtifactRef] = field(default_factory=list)
     """Wheel, sdist and bills of materials; built once and never again."""
     pull_request: PullRequest | None = None

@@ -89,6 +89,12 @@ class Scan(Contract):
     """Where an earlier result came from, in one line; empty when the tool was run now."""
 
 
+WaiverStatus = Literal["not_affected", "affected"]
+"""The statuses of OpenVEX that can excuse: it does no harm, or the risk is taken for a time."""
+
+GateState = Literal["passed", "failed", "waived", "skipped"]
+
+
 class Waiver(Contract):
     """One OpenVEX statement of the repository that excuses findings, with owner and expiry."""
 
@@ -96,7 +102,7 @@ class Waiver(Contract):
     """The rule or vulnerability that it names."""
     subject: str = ""
     """A path, glob pattern, package URL, threshold or fingerprint; empty: any."""
-    status: Literal["not_affected", "affected", "fixed", "under_investigation"]
+    status: WaiverStatus
     owner: str
     reason: str
     expires: str
@@ -116,7 +122,7 @@ class GateVerdict(Contract):
     """What a gate says, once its scans were weighed against policy and waivers."""
 
     gate: GateName
-    state: Literal["passed", "failed", "waived", "skipped"]
+    state: GateState
     """`waived`: it would have failed, and every blocking finding is excused."""
     summary: str
     """One line for a person, with tool, amount examined and the first blocking finding."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
+from regreen.contracts.gates import GateVerdict
 from regreen.contracts.healing import Attempt
 from regreen.contracts.source import Source, Workspace
 from regreen.contracts.testing import Triage
@@ -72,6 +73,8 @@ class StageReport(Contract):
     triage: Triage | None = None
     """What kind of failure it was; None when no test failed."""
     artifacts: tuple[ArtifactRef, ...] = ()
+    gates: tuple[GateVerdict, ...] = ()
+    """What its gates say, where it has any."""
 
 
 class PullRequest(Contract):

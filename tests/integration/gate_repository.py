@@ -2,11 +2,15 @@
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.testing import ActivityEnvironment
 
+from activities.gate_weighing import weigh_gates
 from activities.source import SourceRequest, fetch_source
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.gates import GateVerdict, GateWeighing, Scan, WeighedGates
 from regreen.contracts.run import StageRequest
 from regreen.contracts.source import Workspace
 from regreen.pipeline_file import Pipeline
@@ -43,6 +47,40 @@ async def stage_request(
     fetched = await ActivityEnvironment().run(fetch_source, fetch)
     workspace = Workspace(source=fetched.source)
     return StageRequest(stage=stage, workspace=workspace, pipeline=pipeline)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a gate's tool found, and the verdict over it."""
+
+    scan: Scan
+    verdict: GateVerdict
+    weighed: WeighedGates
+
+    @property
+    def state(self) -> str:
+        return self.verdict.state
+
+    @property
+    def summary(self) -> str:
+        return self.verdict.summary
+
+    @property
+    def artifacts(self) -> tuple[ArtifactRef, ...]:
+        return self.scan.artifacts
+
+
+async def weighed(request: StageRequest, scan: Scan, now: str = "2026-11-25T12:00:00Z") -> Gate:
+    """Weigh a scan as its stage does."""
+    weighing = GateWeighing(
+        stage=request.stage,
+        workspace=request.workspace,
+        pipeline=request.pipeline,
+        scans=(scan,),
+        now=now,
+    )
+    found = await ActivityEnvironment().run(weigh_gates, weighing)
+    return Gate(scan, found.verdicts[0], found)
 
 
 def _git(folder: Path, *arguments: str) -> str:

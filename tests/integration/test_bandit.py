@@ -10,9 +10,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes
 from activities.bandit import scan_python
-from regreen.contracts.run import StageVerdict
 from regreen.pipeline_file import Pipeline
-from tests.integration.gate_repository import Files, stage_request
+from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
 SHELL = "import subprocess\n\n\ndef run(order):\n    subprocess.run(order, shell=True)\n"
 PASSWORD = "hunter2-" + "of-the-shop"
@@ -24,13 +23,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
-async def scan(folder: Path, files: Files, **section: Any) -> StageVerdict:
+async def scan(folder: Path, files: Files, **section: Any) -> Gate:
     pipeline = Pipeline.model_validate({"security": section})
     request = await stage_request(folder / "repository", "security", pipeline, [files])
-    return await scan_python(request)
+    return await weighed(request, await scan_python(request))
 
 
-async def report(verdict: StageVerdict) -> tuple[str, dict[str, Any]]:
+async def report(verdict: Gate) -> tuple[str, dict[str, Any]]:
     (artifact,) = verdict.artifacts
     text = (await get_bytes(artifact)).decode()
     return text, json.loads(text)
@@ -39,16 +38,16 @@ async def report(verdict: StageVerdict) -> tuple[str, dict[str, Any]]:
 async def test_clean_sources_pass_with_the_amount_examined(tmp_path: Path) -> None:
     verdict = await scan(tmp_path, {"shop/a.py": CLEAN, "shop/b.py": "y = 2\nz = 3\n"})
     assert verdict.state == "passed", verdict.summary
-    assert verdict.summary == "bandit: no findings of medium or above in 2 files, 3 lines of code"
+    assert verdict.summary == "bandit: nothing found; examined 2 files, 3 lines of code"
 
 
 async def test_a_finding_fails_with_rule_and_line(tmp_path: Path) -> None:
     verdict = await scan(tmp_path, {"shop/a.py": CLEAN, "shop/run.py": SHELL})
     assert verdict.state == "failed"
     assert verdict.summary.startswith(
-        "bandit: 1 finding of medium or above in 2 files, 4 lines of code; "
-        "first B602 at shop/run.py:5: "
+        "bandit: 1 finding of medium or above, first B602 at shop/run.py:5: "
     )
+    assert verdict.summary.endswith("; examined 2 files, 4 lines of code")
     _, data = await report(verdict)
     assert "B602" in {result["test_id"] for result in data["results"]}
 
@@ -58,7 +57,7 @@ async def test_the_configured_severity_decides(tmp_path: Path, severity: str, st
     verdict = await scan(tmp_path, {"a.py": "import subprocess\n"}, severity=severity)
     assert verdict.state == state, verdict.summary
     if state == "passed":
-        assert verdict.summary.endswith("in 1 file, 1 line of code, 1 below medium")
+        assert verdict.summary.endswith("1 below medium; examined 1 file, 1 line of code")
 
 
 async def test_a_password_in_the_code_is_found_and_not_stored(tmp_path: Path) -> None:
@@ -83,7 +82,8 @@ async def test_a_file_that_does_not_parse_fails(tmp_path: Path) -> None:
     verdict = await scan(tmp_path, {"a.py": CLEAN, "shop/broken.py": "def (:\n"})
     assert verdict.state == "failed"
     assert verdict.summary == (
-        "bandit: shop/broken.py not examined: syntax error while parsing AST from file"
+        "bandit: shop/broken.py not examined: syntax error while parsing AST from file; "
+        "examined 1 file, 2 lines of code"
     )
 
 
@@ -98,10 +98,11 @@ async def test_tests_are_left_out_by_default_and_examined_when_asked_for(tmp_pat
         "contests/tests.txt": "no code",
     }
     verdict = await scan(tmp_path / "default", files)
-    assert verdict.summary == "bandit: no findings of medium or above in 1 file, 1 line of code"
+    assert verdict.summary == "bandit: nothing found; examined 1 file, 1 line of code"
     verdict = await scan(tmp_path / "chosen", files, paths=["tests", "a.py"])
     assert verdict.state == "failed"
-    assert "1 finding of medium or above in 2 files" in verdict.summary
+    assert "1 finding of medium or above, first B602" in verdict.summary
+    assert "examined 2 files" in verdict.summary
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ async def test_what_is_suppressed_in_the_code_is_counted(tmp_path: Path) -> None
 async def test_without_python_sources_the_scan_is_skipped(tmp_path: Path) -> None:
     verdict = await scan(tmp_path, {"README.md": "hello", "tests/test_a.py": CLEAN})
     assert (verdict.state, verdict.summary) == ("skipped", "no Python sources to examine")
-    assert verdict.missing_tool == ""
+    assert verdict.scan.missing_tool == ""
 
 
 @pytest.mark.parametrize(
@@ -157,14 +158,14 @@ async def test_configured_paths_that_hold_nothing_fail(
     tmp_path: Path, paths: list[str], reason: str
 ) -> None:
     verdict = await scan(tmp_path, {"a.py": CLEAN, "docs/a.md": "text"}, paths=paths)
-    assert (verdict.state, verdict.summary) == ("failed", f"bandit: {reason}")
+    assert (verdict.state, verdict.summary) == ("failed", f"bandit: {reason}; examined 0 files")
 
 
 async def test_a_symbolic_link_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside.py"
     outside.write_text(SHELL)
     verdict = await scan(tmp_path, {"a.py": CLEAN, "link.py": outside})
-    assert verdict.summary == "bandit: no findings of medium or above in 1 file, 1 line of code"
+    assert verdict.summary == "bandit: nothing found; examined 1 file, 1 line of code"
 
 
 async def test_more_files_than_one_command_line_takes_are_all_examined(
@@ -173,9 +174,8 @@ async def test_more_files_than_one_command_line_takes_are_all_examined(
     monkeypatch.setattr("activities.bandit._FILES_PER_RUN", 2)
     files: Files = {**{f"m{number}.py": CLEAN for number in range(4)}, "z.py": SHELL}
     verdict = await scan(tmp_path, files)
-    assert "1 finding of medium or above in 5 files, 7 lines of code; first B602 at z.py:5" in (
-        verdict.summary
-    )
+    assert "1 finding of medium or above, first B602 at z.py:5" in verdict.summary
+    assert verdict.summary.endswith("examined 5 files, 7 lines of code")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_more_files_than_one_command_line_takes_are_all_examined(
             'printf \'{"errors": [], "metrics": {"a.py": {"loc": 1}}, "results": [{"test_id": '
             '"B999", "issue_severity": "UNDEFINED", "filename": "a.py", "line_number": 1, '
             '"issue_text": "odd"}]}\' > $REPORT; exit 1',
-            "1 finding of high or above in 1 file, 1 line of code; first B999 at a.py:1: odd",
+            "1 finding of high or above, first B999 at a.py:1: odd; examined 1 file",
         ),
     ],
 )

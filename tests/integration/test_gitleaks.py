@@ -9,9 +9,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes
 from activities.gitleaks import scan_secrets
-from regreen.contracts.run import StageVerdict
 from regreen.pipeline_file import Pipeline
-from tests.integration.gate_repository import Files, stage_request
+from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
 SECRET = "AKIA" + "Z7Q3K5J2M4N6P2R7"
 LEAK = f'KEY = "{SECRET}"\n'
@@ -22,14 +21,14 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
-async def scan(folder: Path, *commits: Files, pipeline: Pipeline | None = None) -> StageVerdict:
+async def scan(folder: Path, *commits: Files, pipeline: Pipeline | None = None) -> Gate:
     request = await stage_request(
         folder / "repository", "security", pipeline or Pipeline(), commits
     )
-    return await scan_secrets(request)
+    return await weighed(request, await scan_secrets(request))
 
 
-async def stored(verdict: StageVerdict) -> dict[str, Any]:
+async def stored(verdict: Gate) -> dict[str, Any]:
     found = {item.name: (await get_bytes(item)).decode() for item in verdict.artifacts}
     assert SECRET not in "".join(found.values())
     assert SECRET not in verdict.summary
@@ -40,7 +39,7 @@ async def test_a_clean_repository_passes_and_says_how_much_was_examined(tmp_path
     verdict = await scan(tmp_path, {"a.py": "x = 1\n"}, {"b.py": "y = 2\n"})
     assert verdict.state == "passed"
     assert verdict.summary == (
-        "gitleaks: no secrets in 12 bytes of files and 2 commits with 12 bytes of changes"
+        "gitleaks: nothing found; examined 2 commits, 12 bytes of files and 12 bytes of changes"
     )
     assert await stored(verdict) == {"gitleaks-tree.json": [], "gitleaks-history.json": []}
 
@@ -49,7 +48,7 @@ async def test_a_secret_in_the_tree_fails_and_is_stored_without_itself(tmp_path:
     verdict = await scan(tmp_path, {"a.py": "x = 1\n", "shop/keys.py": f"import os\n{LEAK}"})
     assert verdict.state == "failed"
     assert verdict.summary.startswith(
-        "gitleaks: 1 secret, first aws-access-token at shop/keys.py:2; examined "
+        "gitleaks: 1 finding, first aws-access-token at shop/keys.py:2: "
     )
     reports = await stored(verdict)
     (finding,) = reports["gitleaks-tree.json"]
@@ -65,7 +64,8 @@ async def test_a_secret_deleted_three_commits_ago_fails(tmp_path: Path) -> None:
     changes: list[Files] = [{"a.py": f"x = {number}\n"} for number in range(3)]
     verdict = await scan(tmp_path, {"keys.py": LEAK, "a.py": ""}, {"keys.py": None}, *changes)
     assert verdict.state == "failed"
-    assert "1 secret, first aws-access-token at keys.py:1 in commit " in verdict.summary
+    assert "1 finding, first aws-access-token at keys.py:1: " in verdict.summary
+    assert " in commit " in verdict.summary
     reports = await stored(verdict)
     assert reports["gitleaks-tree.json"] == []
     assert len(reports["gitleaks-history.json"]) == 1
@@ -102,7 +102,7 @@ async def test_a_repository_without_files_has_nothing_examined(tmp_path: Path) -
     verdict = await scan(tmp_path, {})
     assert verdict.state == "failed"
     assert "examined nothing in the tree (0 bytes of files)" in verdict.summary
-    assert "examined nothing in the history (0 commits with 0 bytes of changes)" in verdict.summary
+    assert "examined nothing in the history (0 bytes of changes)" in verdict.summary
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_without_gitleaks_the_scan_is_skipped_and_says_how_to_get_it(
     monkeypatch.setattr("activities.gitleaks.find", lambda _: None)
     verdict = await scan(tmp_path, {"keys.py": LEAK})
     assert verdict.state == "skipped"
-    assert verdict.missing_tool == "gitleaks"
+    assert verdict.scan.missing_tool == "gitleaks"
     assert verdict.summary == "skipped: gitleaks not found, `regreen tools install`"
 
 

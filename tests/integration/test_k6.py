@@ -14,9 +14,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes
 from activities.k6 import run_load_test
-from regreen.contracts.run import StageVerdict
 from regreen.pipeline_file import LoadSection, Pipeline, ServiceSection
-from tests.integration.gate_repository import Files, stage_request
+from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
 SERVICE = """\
 import os, sys
@@ -80,7 +79,7 @@ async def load(
     command: tuple[str, ...] = (),
     timeout: float = 60.0,
     more: Files | None = None,
-) -> StageVerdict:
+) -> Gate:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     service = None
@@ -93,10 +92,10 @@ async def load(
     )
     files: Files = {"service.py": SERVICE, "load/x.js": source, **(more or {})}
     request = await stage_request(folder / "repository", "load", Pipeline(load=section), [files])
-    return await run_load_test(request)
+    return await weighed(request, await run_load_test(request))
 
 
-async def stored(verdict: StageVerdict, name: str) -> str:
+async def stored(verdict: Gate, name: str) -> str:
     (reference,) = [item for item in verdict.artifacts if item.name == name]
     return (await get_bytes(reference)).decode()
 
@@ -108,7 +107,10 @@ async def test_a_service_that_keeps_its_thresholds_passes_with_figures(tmp_path:
     }
     verdict = await load(tmp_path, script(options))
     assert verdict.state == "passed", verdict.summary
-    expected = r"k6: p\(95\) [\d.]+ ms, 20 requests, 0\.00 % failed, 2 of 2 thresholds"
+    expected = (
+        r"k6: nothing found; examined 20 requests, p\(95\) [\d.]+ ms, 0\.00 % failed, "
+        r"2 of 2 thresholds kept"
+    )
     assert re.fullmatch(expected, verdict.summary), verdict.summary
     summary = json.loads(await stored(verdict, "k6-summary.json"))
     assert summary["metrics"]["http_reqs"]["values"]["count"] == 20
@@ -127,10 +129,13 @@ async def test_a_crossed_threshold_is_named_with_the_value_measured(tmp_path: Pa
     }
     verdict = await load(tmp_path, script(options))
     assert verdict.state == "failed"
-    assert "2 of 3 thresholds crossed" in verdict.summary
-    assert re.search(r"http_req_duration p\(99\.5\)<0\.0001 \(was [\d.]+ ms\)", verdict.summary)
-    assert "http_reqs count>1000 (was 5)" in verdict.summary
-    assert "http_req_failed" not in verdict.summary
+    assert "2 findings of high or above" in verdict.summary
+    assert "1 of 3 thresholds kept" in verdict.summary
+    duration, count = sorted(verdict.scan.findings, key=lambda finding: finding.subject)
+    assert (duration.rule, duration.path) == ("crossed-threshold", "load/x.js")
+    assert duration.subject == "http_req_duration:p(99.5)<0.0001"
+    assert re.fullmatch(r"http_req_duration p\(99\.5\)<0\.0001 \(was [\d.]+ ms\)", duration.message)
+    assert count.message == "http_reqs count>1000 (was 5)"
 
 
 async def test_a_script_keeps_its_own_summary_and_its_files(tmp_path: Path) -> None:
@@ -144,7 +149,8 @@ async def test_a_script_keeps_its_own_summary_and_its_files(tmp_path: Path) -> N
     """
     verdict = await load(tmp_path, source, more={"load/paths.json": '["/a"]'})
     assert verdict.state == "passed", verdict.summary
-    assert verdict.summary.endswith("4 requests, 0.00 % failed, no thresholds")
+    assert "examined 4 requests" in verdict.summary
+    assert verdict.summary.endswith("0.00 % failed, no thresholds")
     assert "my own summary" in await stored(verdict, "k6-output.txt")
 
 
@@ -174,7 +180,7 @@ async def test_a_dead_target_fails_without_any_threshold(tmp_path: Path) -> None
 
 async def test_a_script_that_requests_nothing_fails(tmp_path: Path) -> None:
     verdict = await load(tmp_path, "export default function () {}\n", behaviour=None)
-    assert (verdict.state, verdict.summary) == ("failed", "k6: 0 requests")
+    assert (verdict.state, verdict.summary) == ("failed", "k6: 0 requests; examined 0 requests")
 
 
 async def test_a_script_that_raises_in_every_iteration_fails(tmp_path: Path) -> None:
@@ -202,7 +208,9 @@ async def test_a_service_that_never_becomes_ready_fails(tmp_path: Path) -> None:
 async def test_a_service_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
     verdict = await load(tmp_path, script({"iterations": 1}), command=("serve-shop", "now"))
     assert verdict.state == "failed"
-    assert verdict.summary == "k6: service not started: `serve-shop` not found"
+    assert verdict.summary == (
+        "k6: service not started: `serve-shop` not found; examined 0 requests"
+    )
 
 
 async def test_a_service_that_dies_under_load_fails_though_no_threshold_is_set(
@@ -220,7 +228,8 @@ async def test_a_service_that_dies_under_load_fails_though_no_threshold_is_set(
     assert verdict.state == "failed"
     assert "service ended with code 7 during the test" in verdict.summary
     assert "out of stock" in verdict.summary
-    assert "6 requests, 16.67 % failed" in verdict.summary
+    assert "examined 6 requests" in verdict.summary
+    assert "16.67 % failed" in verdict.summary
 
 
 async def test_a_test_past_its_timeout_is_stopped_and_still_gives_figures(tmp_path: Path) -> None:
@@ -231,13 +240,13 @@ async def test_a_test_past_its_timeout_is_stopped_and_still_gives_figures(tmp_pa
     verdict = await load(tmp_path, source, timeout=2.0)
     assert verdict.state == "failed"
     assert "stopped, since it did not end within 2 s" in verdict.summary
-    assert re.search(r"[1-9]\d* requests, 0\.00 % failed", verdict.summary)
+    assert re.search(r"examined [1-9]\d* requests, .*0\.00 % failed", verdict.summary)
 
 
 async def test_without_a_load_section_the_stage_is_skipped(tmp_path: Path) -> None:
     request = await stage_request(tmp_path / "repository", "load", Pipeline(), [{"a": "a"}])
-    verdict = await run_load_test(request)
-    assert verdict == StageVerdict(state="skipped", summary="no load test configured")
+    verdict = await weighed(request, await run_load_test(request))
+    assert (verdict.state, verdict.summary) == ("skipped", "no load test configured")
 
 
 @pytest.mark.parametrize("name", ["load/x.js", "../outside.js", "/etc/hosts", "load/link.js"])
@@ -247,9 +256,9 @@ async def test_a_script_that_is_not_in_the_commit_fails(tmp_path: Path, name: st
     outside.write_text("export default function () {}")
     files: Files = {"load/y.js": "", "load/link.js": outside}
     request = await stage_request(tmp_path / "repository", "load", pipeline, [files])
-    verdict = await run_load_test(request)
+    verdict = await weighed(request, await run_load_test(request))
     assert verdict.state == "failed"
-    assert verdict.summary == f"{name} not found at this commit"
+    assert verdict.summary == f"k6: {name} not found at this commit; examined 0 requests"
 
 
 async def test_without_k6_the_stage_is_skipped_and_says_how_to_get_it(
@@ -258,7 +267,7 @@ async def test_without_k6_the_stage_is_skipped_and_says_how_to_get_it(
     monkeypatch.setattr("activities.k6.find", lambda _: None)
     verdict = await load(tmp_path, script({"iterations": 1}))
     assert verdict.state == "skipped"
-    assert verdict.missing_tool == "k6"
+    assert verdict.scan.missing_tool == "k6"
     assert verdict.summary == "skipped: k6 not found, `regreen tools install`"
 
 

@@ -1,11 +1,22 @@
 """Values that the fakes answer with: a repository whose stages are green, and its failures."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
+from activities.gate_weighing import weigh
 from activities.model_prompt import Prompt, Prompts, ReadReply
 from activities.patch_memory import FailedPatches
+from activities.waivers import Waivers, moment
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.gates import (
+    Finding,
+    GateName,
+    GateWeighing,
+    Scan,
+    Waiver,
+    WeighedGates,
+)
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.release import (
@@ -92,10 +103,45 @@ def passed(summary: str, *artifacts: str) -> StageVerdict:
     return StageVerdict(state="passed", summary=summary, artifacts=tuple(map(ref, artifacts)))
 
 
-def missing(tool: str) -> StageVerdict:
-    """The verdict of a stage whose tool is not installed."""
-    summary = f"skipped: {tool} not found, `regreen tools install`"
-    return StageVerdict(state="skipped", summary=summary, missing_tool=tool)
+def missing(gate: GateName, tool: str) -> Scan:
+    """The scan of a gate whose tool is not installed."""
+    return Scan(gate=gate, tool=tool, missing_tool=tool)
+
+
+def scanned(gate: GateName, tool: str, *findings: Finding, **more: Any) -> Scan:
+    """What a gate's tool found in twelve files."""
+    known: dict[str, Any] = {"examined": 12, "unit": "file", "findings": findings}
+    return Scan(gate=gate, tool=tool, found=len(findings), **(known | more))
+
+
+def finding(rule: str, **more: Any) -> Finding:
+    """A finding that blocks."""
+    known = {"tool": "bandit", "severity": "high", "path": "shop.py", "line": 7, "message": "bad"}
+    return Finding.model_validate({"rule": rule, "fingerprint": "a" * 32} | known | more)
+
+
+def waiver(rule: str, expires: str) -> Waiver:
+    """What excuses the findings of a rule."""
+    return Waiver(
+        rule=rule,
+        status="not_affected",
+        owner="shop team",
+        reason="no user input",
+        expires=expires,
+        document=".vex/shop.json",
+    )
+
+
+def weighed_with(*waivers: Waiver) -> Callable[[GateWeighing], WeighedGates]:
+    """The answer of `weigh_gates` where the repository has these waivers."""
+
+    def answer(weighing: GateWeighing) -> WeighedGates:
+        now = moment(weighing.now)
+        known = Waivers(waivers, ())
+        verdicts = [weigh(scan, weighing.pipeline, known, now) for scan in weighing.scans]
+        return WeighedGates(verdicts=tuple(verdicts), sarif=ref(f"{weighing.stage}.sarif"))
+
+    return answer
 
 
 GREEN = TestReport(
@@ -199,9 +245,10 @@ ALL_GREEN: dict[str, Any] = {
     "recall_failed_patches": FailedPatches(),
     "remember_failed_patches": None,
     "publish_pull_request": PULL_REQUEST,
-    "run_load_test": passed("k6: p(95) 41 ms"),
-    "scan_secrets": passed("gitleaks: nothing found"),
-    "scan_python": passed("bandit: nothing found"),
+    "run_load_test": scanned("load", "k6", figures="p(95) 41 ms"),
+    "scan_secrets": scanned("secrets", "gitleaks"),
+    "scan_python": scanned("static-analysis", "bandit"),
+    "weigh_gates": weighed_with(),
     "package_distribution": passed(
         "wheel and sdist", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"
     ),

@@ -1,6 +1,6 @@
 """The approval stage: who must approve, what counts as a decision, reminders and expiry."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import Client
@@ -23,8 +23,12 @@ from tests.workflow.sample_answers import (
     SOURCE,
     UNIT_ONLY,
     fetched,
+    finding,
     passed,
     red,
+    scanned,
+    waiver,
+    weighed_with,
 )
 from tests.workflow.scripted_activities import Held, Script, serving
 
@@ -249,3 +253,42 @@ async def test_the_details_say_how_to_decide_while_the_run_waits(
         await send(run, "approve")
         await run.result()
         assert "To decide" not in await current_details(run)
+
+
+def _waived(script: Script, expires: str) -> None:
+    gates = Pipeline(package=None, approval=ApprovalSection(required="always"))
+    script.answer("fetch_source", fetched(gates))
+    script.answer("scan_python", scanned("static-analysis", "bandit", finding("B602")))
+    script.answer("weigh_gates", weighed_with(waiver("B602", expires)))
+
+
+async def test_a_waiver_that_ends_while_a_person_is_waited_for_opens_the_gate_again(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    expires = (datetime.now(UTC) + timedelta(days=2, hours=3)).isoformat(timespec="seconds")
+    _waived(script, expires)
+    async with serving(worker_client, script):
+        kind, report = await failure_of(await start_run(env.client))
+    assert (kind, report.state) == ("PipelineFailed", "failed")
+    assert report.reason == (
+        "approval: the gate static-analysis is open again: the waiver of B602 by shop team ended "
+        f"on {expires}"
+    )
+    assert states(report)["security"] == "passed"
+    # It was waited for until then, and no longer.
+    assert [event.action for event in script.given("record_audit_event")] == ["reminder"] * 2
+
+
+async def test_a_decision_before_the_waiver_ends_counts(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    _waived(script, (datetime.now(UTC) + timedelta(days=2)).isoformat())
+    async with serving(worker_client, script):
+        with env.with_time_skipping_disabled():
+            run = await start_run(env.client)
+        report = await waiting(run)
+        [_, gate] = next(stage for stage in report.stages if stage.name == "security").gates
+        await send(run, "approve")
+        ended = await run.result()
+    assert (gate.state, gate.waived[0].waiver.owner) == ("waived", "shop team")
+    assert ended.state == "passed"

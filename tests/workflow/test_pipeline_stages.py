@@ -4,7 +4,6 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from regreen.contracts.run import StageVerdict
 from regreen.contracts.testing import Triage
 from regreen.pipeline_file import Pipeline
 from tests.workflow.running import (
@@ -26,11 +25,13 @@ from tests.workflow.sample_answers import (
     SOURCE,
     UNIT_ONLY,
     fetched,
+    finding,
     missing,
     passed,
     red,
     ref,
     reproducible,
+    scanned,
     still_red,
 )
 from tests.workflow.scripted_activities import Held, Script, refusal, serving
@@ -169,11 +170,15 @@ async def test_what_comes_after_a_failed_stage_is_not_reached(
 async def test_a_gate_that_fails_leaves_its_neighbours_alone_and_stops_the_release(
     env: WorkflowEnvironment, worker_client: Client, script: Script
 ) -> None:
-    crossed = StageVerdict(state="failed", summary="k6: p(95) 812 ms, threshold 500 ms")
-    script.answer("run_load_test", crossed)
+    crossed = finding("crossed-threshold", path="load.js", message="p(95)<500 (was 812 ms)")
+    script.answer("run_load_test", scanned("load", "k6", crossed))
     async with serving(worker_client, script):
         kind, report = await failure_of(await start_run(env.client))
-    assert (kind, report.reason) == ("PipelineFailed", f"load: {crossed.summary}")
+    assert (kind, report.reason) == (
+        "PipelineFailed",
+        "load: k6: 1 finding of high or above, first crossed-threshold at load.js:7: "
+        "p(95)<500 (was 812 ms); examined 12 files",
+    )
     found = states(report)
     assert (found["load"], found["security"], found["package"]) == ("failed", "passed", "passed")
     assert (found["approval"], found["release"]) == ("skipped", "skipped")
@@ -230,7 +235,7 @@ async def test_a_missing_tool_skips_its_stage_unless_it_is_required(
     state: str,
 ) -> None:
     script.answer("fetch_source", fetched(FULL.model_copy(update={"require": required})))
-    script.answer("run_load_test", missing("k6"))
+    script.answer("run_load_test", missing("load", "k6"))
     async with serving(worker_client, script):
         run = await start_run(env.client)
         if required:
@@ -238,14 +243,14 @@ async def test_a_missing_tool_skips_its_stage_unless_it_is_required(
         else:
             report = await run.result()
     [load] = [stage for stage in report.stages if stage.name == "load"]
-    assert (load.state, load.summary) == (state, missing("k6").summary)
+    assert (load.state, load.summary) == (state, "skipped: k6 not found, `regreen tools install`")
     assert report.state == ("failed" if required else "released")
 
 
 async def test_one_scanner_of_two_is_enough_unless_the_other_is_required(
     env: WorkflowEnvironment, worker_client: Client, script: Script
 ) -> None:
-    script.answer("scan_secrets", missing("gitleaks"))
+    script.answer("scan_secrets", missing("secrets", "gitleaks"))
     async with serving(worker_client, script):
         report = await (await start_run(env.client)).result()
         assert states(report)["security"] == "passed"

@@ -1,6 +1,6 @@
 """The approval stage: a durable wait for a person, with reminders and an expiry."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditEvent, record_audit_event
     from activities.local_forge import comment_on_pull_request, decide_pull_request
     from activities.versioning import plan_release
+    from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import FailedPatch
     from regreen.contracts.pull_request import Comment, PullRequestDecision
     from regreen.contracts.release import PlanRequest
@@ -29,6 +30,9 @@ async def execute(line: Line) -> StageReport:
     line.show()
     review = await _wait(line)
     line.waiting_for = ""
+    reopened = _reopened(line)
+    if reopened is not None:
+        return StageReport(name="approval", state="failed", summary=_waiver_ended(reopened))
     if review is None:
         line.ended_as = "expired"
         expires = timedelta(seconds=line.pipeline.approval.expires)
@@ -78,19 +82,39 @@ async def _wait(line: Line) -> Review | None:
     reminders = 0
     while True:
         left = deadline - workflow.time()
-        if left <= 0:
+        if left <= 0 or _reopened(line) is not None:
             return None
+        reopens = min(_reopening(line), default=deadline) - workflow.time()
         try:
             await workflow.wait_condition(
                 lambda: line.decision is not None,
-                timeout=timedelta(seconds=min(approval.reminder, left)),
+                timeout=timedelta(seconds=max(0.001, min(approval.reminder, left, reopens))),
                 timeout_summary=f"waiting for {line.waiting_for}",
             )
             return line.decision
         except TimeoutError:
-            if deadline - workflow.time() > 0:
+            if deadline - workflow.time() > 0 and _reopened(line) is None:
                 reminders += 1
                 await _remind(line, reminders)
+
+
+def _reopening(line: Line) -> list[float]:
+    """When waivers end, in seconds since the epoch."""
+    return [datetime.fromisoformat(verdict.reopens).timestamp() for verdict in line.waived]
+
+
+def _reopened(line: Line) -> GateVerdict | None:
+    """A gate whose waiver has ended, so that it would fail now."""
+    pairs = zip(_reopening(line), line.waived, strict=True)
+    return next((verdict for ends, verdict in pairs if ends <= workflow.time()), None)
+
+
+def _waiver_ended(verdict: GateVerdict) -> str:
+    waiver = min(verdict.waived, key=lambda each: each.waiver.expires).waiver
+    return (
+        f"the gate {verdict.gate} is open again: the waiver of {waiver.rule} by {waiver.owner} "
+        f"ended on {waiver.expires}"
+    )
 
 
 async def _remind(line: Line, number: int) -> None:

@@ -6,10 +6,12 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.bandit import scan_python
+    from activities.gate_weighing import weigh_gates
     from activities.gitleaks import scan_secrets
     from regreen.contracts.run import StageReport
     from regreen.roles import Role
     from workflows.calls import call
+    from workflows.gates import judged_gates
     from workflows.line import Line
 
 
@@ -19,11 +21,11 @@ async def execute(line: Line) -> StageReport:
     if section is None:
         return StageReport(name="security", state="skipped", summary="switched off")
     request, timeout = line.stage_request("security"), 2 * section.timeout + 60
-    verdicts = await asyncio.gather(
+    scans = await asyncio.gather(
         call("runner", scan_secrets, request, summary="gitleaks tree and history", timeout=timeout),
         call("runner", scan_python, request, summary="bandit sources", timeout=timeout),
     )
-    return line.judged("security", *verdicts)
+    return await judged_gates(line, "security", *scans)
 
 
-ACTIVITIES: dict[Role, list[object]] = {"runner": [scan_secrets, scan_python]}
+ACTIVITIES: dict[Role, list[object]] = {"runner": [scan_secrets, scan_python, weigh_gates]}

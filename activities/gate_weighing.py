@@ -1,0 +1,157 @@
+"""The judgement over what the tools of gates found: policy, waivers, and one SARIF file."""
+
+from datetime import datetime
+
+from temporalio import activity
+
+from activities.artifact_store import put_bytes
+from activities.counted import counted
+from activities.finding import level, one_line, worst_first
+from activities.sarif import sarif_of
+from activities.waivers import Waivers, excuse, expired, moment, read_waivers
+from activities.workspace import checked_out
+from regreen.contracts.gates import (
+    Finding,
+    GateName,
+    GateState,
+    GateVerdict,
+    GateWeighing,
+    Scan,
+    Severity,
+    WaivedFinding,
+    WeighedGates,
+)
+from regreen.contracts.source import Workspace
+from regreen.pipeline_file import Pipeline, SecuritySection
+
+_SHOWN = 20
+
+
+@activity.defn
+async def weigh_gates(request: GateWeighing) -> WeighedGates:
+    """Decide what each scan's findings mean, by the pipeline file and the commit's waivers.
+
+    Waivers are those of the commit as it was fetched: a heal cannot excuse anything. All findings
+    are kept in one SARIF file.
+    """
+    async with checked_out(Workspace(source=request.workspace.source)) as copy:
+        waivers = read_waivers(copy)
+    now = moment(request.now)
+    verdicts = tuple(weigh(scan, request.pipeline, waivers, now) for scan in request.scans)
+    findings = [finding for scan in request.scans for finding in scan.findings]
+    waived = {w.finding.fingerprint: w.waiver for v in verdicts for w in v.waived}
+    tools = [scan.tool for scan in request.scans if not scan.nothing_to_do]
+    log = await put_bytes(
+        f"{request.stage}.sarif",
+        sarif_of(tools, findings, waived),
+        "application/sarif+json",
+    )
+    return WeighedGates(verdicts=verdicts, sarif=log)
+
+
+def blocks_at(gate: GateName, pipeline: Pipeline) -> Severity:
+    """The least severity at which a finding of the gate blocks."""
+    security = pipeline.security or SecuritySection()
+    if gate == "static-analysis":
+        return security.severity
+    return "low" if gate in ("secrets", "lint") else "high"
+
+
+def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> GateVerdict:
+    """The verdict over one scan at a moment."""
+    if scan.missing_tool or scan.nothing_to_do:
+        summary = scan.nothing_to_do or (
+            f"skipped: {scan.missing_tool} not found, `regreen tools install`"
+        )
+        return GateVerdict(
+            gate=scan.gate, state="skipped", summary=summary, missing_tool=scan.missing_tool
+        )
+    examined = counted(scan.examined, scan.unit) if scan.unit else ""
+    amount = ", ".join(part for part in (examined, scan.figures) if part)
+    problem = scan.problem
+    if not problem and scan.examined == 0:
+        problem = f"0 {scan.unit or 'thing'}s examined"
+    limit = blocks_at(scan.gate, pipeline)
+    bad = [f for f in scan.findings if level(f.severity, limit) >= level(limit, limit)]
+    bad = worst_first(bad, limit)
+    waived, blocking, remarks = _divided(bad, waivers, now)
+    # What did not travel with the scan was not weighed, and so is not excused.
+    unseen = scan.found - len(scan.findings)
+    if unseen > 0 and len(bad) == len(scan.findings):
+        remarks.append(f"{unseen} more findings are not shown and not waived")
+    state = _state(problem, blocking, waived, unseen if len(bad) == len(scan.findings) else 0)
+    verdict = GateVerdict(
+        gate=scan.gate,
+        state=state,
+        summary=_summary(scan, state, problem, blocking, waived, amount, limit),
+        examined=examined,
+        blocking=tuple(blocking[:_SHOWN]),
+        waived=tuple(waived[:_SHOWN]),
+        remarks=(*remarks, *waivers.remarks),
+        reused=scan.reused,
+    )
+    if not waived:
+        return verdict
+    reopens = min((one.waiver.expires for one in waived), key=moment)
+    return verdict.model_copy(update={"reopens": moment(reopens).isoformat()})
+
+
+def _divided(
+    bad: list[Finding], waivers: Waivers, now: datetime
+) -> tuple[list[WaivedFinding], list[Finding], list[str]]:
+    waived, blocking, remarks = [], [], []
+    for finding in bad:
+        waiver = excuse(finding, waivers.valid, now)
+        if waiver is not None:
+            waived.append(WaivedFinding(finding=finding, waiver=waiver))
+            continue
+        blocking.append(finding)
+        ended = expired(finding, waivers.valid, now)
+        if ended is not None:
+            remarks.append(
+                f"the waiver of {finding.rule} by {ended.owner} ended on {ended.expires}"
+                f" ({ended.document})"
+            )
+    return waived, blocking, list(dict.fromkeys(remarks))
+
+
+def _state(
+    problem: str, blocking: list[Finding], waived: list[WaivedFinding], unseen: int
+) -> GateState:
+    if problem or blocking or unseen > 0:
+        return "failed"
+    return "waived" if waived else "passed"
+
+
+def _summary(
+    scan: Scan,
+    state: str,
+    problem: str,
+    blocking: list[Finding],
+    waived: list[WaivedFinding],
+    amount: str,
+    limit: Severity,
+) -> str:
+    parts = []
+    if blocking:
+        first = blocking[0]
+        place = f" at {first.place}" if first.place else ""
+        found = max(len(blocking), scan.found - len(waived)) if limit == "low" else len(blocking)
+        grade = "" if limit == "low" else f" of {limit} or above"
+        parts.append(
+            f"{counted(found, 'finding')}{grade}, first {first.rule}{place}: {first.message}"
+        )
+    if problem:
+        parts.append(problem)
+    if waived:
+        one = waived[0]
+        until = f"by {one.waiver.owner} until {one.waiver.expires}"
+        parts.append(f"{counted(len(waived), 'finding')} waived, first {one.finding.rule} {until}")
+    if state == "passed":
+        below = len(scan.findings)
+        parts.append(f"{below} below {limit}" if below else "nothing found")
+    if amount:
+        parts.append(f"examined {amount}")
+    if scan.reused:
+        parts.append(f"reused from {scan.reused}")
+    return one_line(f"{scan.tool.partition(' ')[0]}: {'; '.join(parts)}")

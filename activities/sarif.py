@@ -1,0 +1,104 @@
+"""Findings as SARIF 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0), a run for each tool."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from regreen.contracts.gates import Finding, Severity, Waiver
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS: dict[Severity, str] = {
+    "unknown": "error",
+    "low": "note",
+    "medium": "warning",
+    "high": "error",
+    "critical": "error",
+}
+_SCORES: dict[Severity, str] = {
+    # GitHub's bands of `security-severity`: over 9.0 critical, 7.0 high, 4.0 medium, else low.
+    "unknown": "7.0",
+    "low": "2.0",
+    "medium": "5.0",
+    "high": "8.0",
+    "critical": "9.5",
+}
+
+
+def sarif_of(
+    tools: Sequence[str], findings: Iterable[Finding], waived: Mapping[str, Waiver]
+) -> bytes:
+    """One SARIF log. `tools` are names with versions; one that found nothing has a run as well.
+
+    `waived` maps fingerprints to what excuses them: they become suppressed results.
+    """
+    found = list(findings)
+    versions = {name.partition(" ")[0]: name.partition(" ")[2] for name in tools}
+    names = dict.fromkeys([*versions, *(finding.tool for finding in found)])
+    runs = [
+        _run(name, versions.get(name, ""), [f for f in found if f.tool == name], waived)
+        for name in names
+    ]
+    return _text(runs)
+
+
+def merged_sarif(logs: Iterable[bytes]) -> bytes:
+    """All runs of several logs in one. Raises ValueError for what is no SARIF log."""
+    runs: list[Any] = []
+    for log in logs:
+        runs += json.loads(log)["runs"]
+    return _text(runs)
+
+
+def _text(runs: list[Any]) -> bytes:
+    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _run(
+    tool: str, version: str, findings: list[Finding], waived: Mapping[str, Waiver]
+) -> dict[str, Any]:
+    rules = list(dict.fromkeys(finding.rule for finding in findings))
+    driver: dict[str, Any] = {
+        "name": tool,
+        "rules": [
+            {"id": rule, "properties": {"security-severity": _score(rule, findings)}}
+            for rule in rules
+        ],
+    }
+    if version:
+        driver["version"] = version
+    return {
+        "tool": {"driver": driver},
+        # A category for each tool, so that one upload does not replace another's.
+        "automationDetails": {"id": f"regreen/{tool}/"},
+        "results": [_result(finding, rules.index(finding.rule), waived) for finding in findings],
+    }
+
+
+def _score(rule: str, findings: list[Finding]) -> str:
+    return max((_SCORES[f.severity] for f in findings if f.rule == rule), key=float)
+
+
+def _result(finding: Finding, index: int, waived: Mapping[str, Waiver]) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": finding.message},
+        "partialFingerprints": {"regreen/v1": finding.fingerprint},
+        "properties": {"severity": finding.severity},
+    }
+    if finding.path:
+        place: dict[str, Any] = {"artifactLocation": {"uri": quote(finding.path)}}
+        if finding.line:
+            place["region"] = {"startLine": finding.line}
+        result["locations"] = [{"physicalLocation": place}]
+    elif finding.subject:
+        named = {"fullyQualifiedName": finding.subject}
+        result["locations"] = [{"logicalLocations": [named]}]
+    waiver = waived.get(finding.fingerprint)
+    if waiver is not None:
+        why = f"{waiver.reason} ({waiver.owner}, until {waiver.expires})"
+        result["suppressions"] = [{"kind": "external", "justification": why}]
+    return result
