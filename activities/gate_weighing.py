@@ -1,5 +1,6 @@
 """The judgement over what the tools of gates found: policy, waivers, and one SARIF file."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from temporalio import activity
@@ -25,6 +26,7 @@ from regreen.contracts.source import Workspace
 from regreen.pipeline_file import Pipeline, SecuritySection
 
 _SHOWN = 20
+_POINTS: dict[Severity, float] = {"critical": 40, "high": 20, "unknown": 20, "medium": 5, "low": 1}
 
 
 @activity.defn
@@ -46,7 +48,21 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
         sarif_of(tools, findings, waived),
         "application/sarif+json",
     )
-    return WeighedGates(verdicts=verdicts, sarif=log)
+    score = security_score(findings, waived) if request.stage == "security" else None
+    return WeighedGates(verdicts=verdicts, sarif=log, score=score)
+
+
+def security_score(findings: Sequence[Finding], waived: Collection[str]) -> int:
+    """100 less 40 for each critical finding, 20 for each high, 5 for each medium, 1 for each low.
+
+    One that is unknown counts as high, one that is waived half. At least 0. `waived` has the
+    fingerprints. The score informs; what blocks is decided finding by finding.
+    """
+    lost = sum(
+        _POINTS[finding.severity] * (0.5 if finding.fingerprint in waived else 1.0)
+        for finding in findings
+    )
+    return max(0, round(100 - lost))
 
 
 def blocks_at(gate: GateName, pipeline: Pipeline) -> Severity:

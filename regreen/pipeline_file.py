@@ -204,6 +204,8 @@ class SecuritySection(Section):
     """Files or folders for bandit. Unset: the repository without its tests."""
     severity: Literal["low", "medium", "high"] = "medium"
     """bandit findings at this severity or above fail the stage."""
+    score: int = Field(default=70, ge=0, le=100)
+    """A security score below this is said in the summary; it decides nothing."""
     timeout: Duration = 600.0
 
 

@@ -13,7 +13,7 @@ _MESSAGE = 500
 
 
 def annotations(report: RunReport) -> list[str]:
-    """The lines to print, errors first: failing tests, failed stages, heals and flaky tests."""
+    """The lines to print: failed stages, failing tests, findings; then heals and flaky tests."""
     errors = [line for stage in report.stages for line in _errors(stage)]
     warnings = [line for stage in report.stages for line in _warnings(stage, report)]
     return errors[:_OF_A_KIND] + warnings[:_OF_A_KIND]
@@ -25,6 +25,10 @@ def _errors(stage: StageReport) -> Iterator[str]:
     yield _command("error", stage.summary, title=f"{stage.name} failed")
     for node_id in stage.triage.failing if stage.triage else ():
         yield _test("error", node_id, f"{node_id} fails", title=f"{stage.name}: failing test")
+    for gate in stage.gates:
+        for finding in gate.blocking:
+            place = {"file": finding.path, "line": str(finding.line or "")}
+            yield _command("error", finding.message, title=f"{gate.gate}: {finding.rule}", **place)
 
 
 def _warnings(stage: StageReport, report: RunReport) -> Iterator[str]:

@@ -137,12 +137,20 @@ def status(run: Run, json: Json = False, state: State = None) -> int:
 
 
 @app.command()
-def show(run: Run, state: State = None) -> int:
-    """Tell the whole story of a run: stages, heal attempts with their diffs, pull request.
+def show(
+    run: Run,
+    json: Json = False,
+    sarif: Annotated[
+        Path | None, typer.Option(help="File for the findings of all gates.", show_default=False)
+    ] = None,
+    state: State = None,
+) -> int:
+    """Tell the whole story of a run: stages, findings, heal attempts with their diffs.
 
-    Example: `regreen show 3f2a9c1`
+    Examples: `regreen show 3f2a9c1` · `regreen show 3f2a9c1 --sarif findings.sarif`
     """
-    return complete(look.show(run, settings=run_command.use_state(state)))
+    settings = run_command.use_state(state)
+    return complete(look.show(run, json=json, sarif=sarif, settings=settings))
 
 
 @app.command()

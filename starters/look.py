@@ -1,5 +1,7 @@
 """Looking at runs: list, status, the whole story."""
 
+from pathlib import Path
+
 from rich.table import Table
 from temporalio.client import WorkflowExecution
 
@@ -8,6 +10,7 @@ from regreen.errors import EXIT_OK
 from regreen.settings import Settings
 from starters import runs
 from starters.console import output, print_json
+from starters.gate_findings import print_gates, write_sarif
 from starters.heal_diffs import print_attempts
 from starters.progress import coloured
 from starters.run_command import print_result
@@ -54,12 +57,21 @@ async def status(name: str, *, json: bool, settings: Settings) -> int:
     return EXIT_OK
 
 
-async def show(name: str, *, settings: Settings) -> int:
-    """Print a run with its attempts, their diffs and the pull request's discussion."""
+async def show(name: str, *, json: bool, sarif: Path | None, settings: Settings) -> int:
+    """Print a run with its gates, its attempts with their diffs, and the pull request's discussion.
+
+    `sarif` names a file for the findings of all gates.
+    """
     async with temporal(settings, ui=False) as connection:
         identifier = await runs.find_run(connection.client, name)
         report = await runs.report_of(connection.client, identifier)
+        if sarif is not None:
+            await write_sarif(report, sarif)
+        if json:
+            print_json(run_document(report, settings, None))
+            return EXIT_OK
         print_result(report, None)
+        print_gates(report)
         print_triage(report)
         await print_attempts(report)
         if report.pull_request is not None:

@@ -6,9 +6,11 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.run import RunReport, StageReport
+    from regreen.markdown import code, prose
     from workflows.triage_text import triage_lines
 
 _SUMMARY = 90
+_FINDINGS = 10
 
 
 def run_details(report: RunReport) -> str:
@@ -25,6 +27,7 @@ def run_details(report: RunReport) -> str:
     parts += [_row("stage", "state", "seconds", "attempts", "summary"), "|---|---|---|---|---|"]
     parts += [_stage_row(stage) for stage in report.stages]
     parts += [line for stage in report.stages for line in _triage_lines(stage)]
+    parts += [line for stage in report.stages for line in _gate_lines(stage)]
     if report.pull_request is not None:
         parts += ["", f"Pull request #{report.pull_request.number}: `{report.pull_request.branch}`"]
     if report.release is not None:
@@ -41,6 +44,22 @@ def _row(*cells: str) -> str:
 def _triage_lines(stage: StageReport) -> list[str]:
     told = triage_lines(stage.triage, stage.quarantined)
     return ["", f"**{stage.name}**", "", *told[:-1]] if told else []
+
+
+def _gate_lines(stage: StageReport) -> list[str]:
+    """What blocks, what is waived and by whom, and what a person should know."""
+    lines = []
+    for gate in stage.gates:
+        lines += [f"- blocks: {code(each.rule)} at {code(each.place)}: {prose(each.message)}"
+                  for each in gate.blocking[:_FINDINGS]]  # fmt: skip
+        lines += [
+            f"- waived: {code(each.finding.rule)} at {code(each.finding.place)} by "
+            f"{prose(each.waiver.owner)} until {prose(each.waiver.expires)}: "
+            f"{prose(each.waiver.reason, 200)}"
+            for each in gate.waived[:_FINDINGS]
+        ]
+        lines += [f"- {prose(remark)}" for remark in gate.remarks[:_FINDINGS]]
+    return ["", f"**{stage.name}**", "", *lines] if lines else []
 
 
 def _stage_row(stage: StageReport) -> str:

@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.gate_weighing import weigh_gates
     from regreen.contracts.artifacts import ArtifactRef
-    from regreen.contracts.gates import GateVerdict, GateWeighing, Scan
+    from regreen.contracts.gates import GateVerdict, GateWeighing, Scan, WeighedGates
     from regreen.contracts.run import StageReport, StageState
     from workflows.calls import call
     from workflows.line import Line
@@ -43,10 +43,18 @@ async def judged_gates(
     return StageReport(
         name=stage,
         state=state,
-        summary="; ".join(verdict.summary for verdict in verdicts),
-        artifacts=(*kept, *sarif, *weighed.artifacts, *more),
+        summary="; ".join([*(verdict.summary for verdict in verdicts), *_score(line, weighed)]),
+        artifacts=(*kept, *sarif, *more),
         gates=verdicts,
     )
+
+
+def _score(line: Line, weighed: WeighedGates) -> list[str]:
+    if weighed.score is None or line.pipeline.security is None:
+        return []
+    wanted = line.pipeline.security.score
+    below = f", below {wanted}" if weighed.score < wanted else ""
+    return [f"security score {weighed.score} of 100{below}"]
 
 
 def _required(line: Line, stage: str, verdict: GateVerdict) -> GateVerdict:

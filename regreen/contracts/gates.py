@@ -157,4 +157,5 @@ class WeighedGates(Contract):
     verdicts: tuple[GateVerdict, ...]
     sarif: ArtifactRef | None = None
     """All findings of the stage, a SARIF 2.1.0 run for each tool."""
-    artifacts: tuple[ArtifactRef, ...] = ()
+    score: int | None = None
+    """The security score, 0 to 100; None for a stage that is not about security."""

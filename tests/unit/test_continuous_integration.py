@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from regreen.contracts.gates import Finding, GateVerdict
 from regreen.contracts.healing import Attempt
 from regreen.contracts.run import PipelineRequest, PullRequest, RunReport, StageReport
 from regreen.contracts.testing import Triage
@@ -142,6 +143,25 @@ def test_errors_come_before_warnings_and_no_text_breaks_out() -> None:
         "::error title=unit%3A failing test,file=tests/a%2Cb.py::tests/a,b.py::test_c fails",
         "::warning title=e2e%3A flaky test,file=tests/test_e.py::"
         "tests/test_e.py::test_x is flaky: it failed, and passed when run again",
+    ]
+
+
+def test_a_finding_that_blocks_is_shown_at_its_line() -> None:
+    finding = Finding(
+        tool="bandit",
+        rule="B602",
+        severity="high",
+        path="shop/run.py",
+        line=5,
+        message="a shell is used",
+        fingerprint="a" * 32,
+    )
+    gate = GateVerdict(gate="static-analysis", state="failed", summary="s", blocking=(finding,))
+    security = StageReport(name="security", state="failed", summary="bandit: 1", gates=(gate,))
+
+    assert annotations(_report(security)) == [
+        "::error title=security failed::bandit: 1",
+        "::error title=static-analysis%3A B602,file=shop/run.py,line=5::a shell is used",
     ]
 
 
