@@ -178,6 +178,19 @@ class TestSection(Section):
         return PurePosixPath(self.command[0]).name if self.command else "pytest"
 
 
+class CoverageSection(Section):
+    """How much of the code the tests have to run: lines and branches, of all test stages."""
+
+    threshold: float = Field(default=80.0, ge=0, le=100)
+    """Percent of all stages together; a percentage is never rounded up to it."""
+    stages: dict[Literal["unit", "integration", "e2e"], float] = Field(default_factory=dict)
+    """Percent that a single stage has to run."""
+    changed: float | None = Field(default=None, ge=0, le=100)
+    """Percent of the lines that differ from the parent commit. Unset: only reported."""
+    omit: tuple[str, ...] = ()
+    """Patterns of files that do not count."""
+
+
 class ServiceSection(Section):
     """A server that is started beside the load test, in the same sandbox."""
 
@@ -280,6 +293,7 @@ class Pipeline(Section):
     unit: TestSection = Field(default_factory=TestSection)
     integration: TestSection | None = None
     e2e: TestSection | None = None
+    coverage: CoverageSection | None = Field(default_factory=CoverageSection)
     load: LoadSection | None = None
     security: SecuritySection | None = Field(default_factory=SecuritySection)
     package: PackageSection | None = Field(default_factory=PackageSection)

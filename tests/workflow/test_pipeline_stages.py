@@ -38,7 +38,7 @@ from tests.workflow.scripted_activities import Held, Script, refusal, serving
 
 pytestmark = pytest.mark.timeout(60)
 
-GATES = ("run_load_test", "scan_secrets", "scan_python", "package_distribution")
+GATES = ("measure_coverage", "run_load_test", "scan_secrets", "scan_python", "package_distribution")
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ async def test_a_green_commit_goes_from_source_to_release(
         "unit": "passed",
         "integration": "passed",
         "e2e": "passed",
+        "coverage": "passed",
         "load": "passed",
         "security": "passed",
         "package": "passed",
@@ -200,7 +201,7 @@ async def test_load_security_and_package_run_side_by_side(
         for answer in held.values():
             answer.release.set()
         report = await run.result()
-    assert running == {"load", "security", "package"}
+    assert running == {"coverage", "load", "security", "package"}
     assert report.state == "released"
 
 
@@ -271,7 +272,7 @@ async def test_only_healing_runs_build_and_tests_and_publishes_nothing(
     assert (report.state, report.pull_request) == ("passed", None)
     found = states(report)
     assert [name for name, state in found.items() if state == "skipped"] == [
-        *("load", "security", "package", "approval", "release")
+        *("coverage", "load", "security", "package", "approval", "release")
     ]
     assert (found["unit"], found["e2e"]) == ("healed", "passed")
     assert not {*GATES, "publish_pull_request", "plan_release", "sign_files"} & set(script.called)
