@@ -374,3 +374,21 @@ async def test_the_release_is_planned_from_what_was_packaged_and_healed(
 def test_every_stage_of_the_sample_is_configured() -> None:
     optional = [name for name, field in Pipeline.model_fields.items() if field.default is None]
     assert {name for name in optional if getattr(FULL, name) is None} == {"python"}
+
+
+async def test_the_load_of_an_accepted_run_is_kept_and_no_other(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    script.answer("run_load_test", scanned("load", "k6", artifacts=(ref("k6-summary.json"),)))
+    async with serving(worker_client, script):
+        report = await (await start_run(env.client)).result()
+        [accepted] = script.given("accept_load")
+        assert report.state == "released"
+        assert (accepted.ref, accepted.commit) == ("main", COMMIT)
+        assert accepted.summary.name == "k6-summary.json"
+
+        leak = finding("aws-access-token", tool="gitleaks")
+        script.answer("scan_secrets", scanned("secrets", "gitleaks", leak))
+        _, report = await failure_of(await start_run(env.client))
+    assert report.state == "failed"
+    assert len(script.given("accept_load")) == 1
