@@ -291,6 +291,7 @@ async def test_stages_without_configuration_are_skipped_and_say_so(
     assert said == {
         "integration": "no integration tests configured",
         "e2e": "no e2e tests configured",
+        "coverage": "switched off",
         "load": "no load test configured",
         "security": "switched off",
         "package": "switched off",
