@@ -70,6 +70,8 @@ def blocks_at(gate: GateName, pipeline: Pipeline) -> Severity:
     security = pipeline.security or SecuritySection()
     if gate == "static-analysis":
         return security.severity
+    if gate == "dependencies":
+        return security.vulnerabilities
     return "low" if gate in ("secrets", "lint") else "high"
 
 

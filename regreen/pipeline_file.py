@@ -244,6 +244,10 @@ class SecuritySection(Section):
     """Files or folders for bandit. Unset: the repository without its tests."""
     severity: Literal["low", "medium", "high"] = "medium"
     """bandit findings at this severity or above fail the stage."""
+    vulnerabilities: Literal["low", "medium", "high", "critical"] = "high"
+    """Known vulnerabilities of dependencies at this severity or above fail the stage."""
+    database_age: Duration = 7 * 86400.0
+    """Advisories older than this are as good as none: the scan fails."""
     score: int = Field(default=70, ge=0, le=100)
     """A security score below this is said in the summary; it decides nothing."""
     timeout: Duration = 600.0

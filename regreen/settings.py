@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Address of the web UI of a server that is not the embedded one, for links."""
     releases: Path | None = None
     """Folder for published releases. Unset: `releases` in `state`."""
+    trivy_database: Path | None = None
+    """Trivy's cache folder, whose `db` holds advisories. Unset: dependencies are not scanned."""
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY")
     )

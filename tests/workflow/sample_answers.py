@@ -250,6 +250,7 @@ ALL_GREEN: dict[str, Any] = {
     "accept_load": None,
     "scan_secrets": scanned("secrets", "gitleaks"),
     "scan_python": scanned("static-analysis", "bandit"),
+    "scan_dependencies": scanned("dependencies", "trivy", unit="component"),
     "weigh_gates": weighed_with(),
     "package_distribution": passed(
         "wheel and sdist", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"
