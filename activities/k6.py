@@ -12,23 +12,30 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 
 from activities import load_service
-from activities.artifact_store import put_bytes, put_file
+from activities.artifact_store import put_bytes
 from activities.environment import EnvironmentFailed, environment_of
 from activities.finding import Fingerprints, kept, one_line
-from activities.k6_summary import Threshold, parse_summary
+from activities.k6_summary import LoadSummary, Threshold, parse_summary
 from activities.k6_verdict import judge
+from activities.load_baseline import accepted_figures, figures_of, regressions
+from activities.load_report import load_report
 from activities.load_service import LoadOutcome, LoadPlan
+from activities.log_artifact import put_log
 from activities.process import Completed, tail_of
 from activities.result_file import is_result, read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan
+from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
 from regreen.contracts.run import StageRequest
-from regreen.pipeline_file import LoadSection
+from regreen.pipeline_file import LoadSection, LoadThresholds
 from regreen.tools.locate import find
 
+SUMMARY_FILE = "k6-summary.json"
+"""What the artifact with k6's `handleSummary` data is called."""
+
 _ENTRY = ".regreen-load.js"
+_SAMPLES = "k6-samples.json.gz"
 _OUTPUT_CHARACTERS = 1 << 20
 
 # Explicit exports win over those of `export *`. Every percentile that a threshold names is added
@@ -38,8 +45,18 @@ import * as script from $script;
 export * from $script;
 export default script.default;
 
+const stages = $stages;
+const added = $thresholds;
 const usual = ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)'];
 const chosen = Object.assign({}, script.options);
+if (stages.length) {
+  for (const name of ['vus', 'iterations', 'duration', 'scenarios']) delete chosen[name];
+  chosen.stages = stages;
+}
+chosen.thresholds = Object.assign({}, chosen.thresholds);
+for (const metric of Object.keys(added)) {
+  chosen.thresholds[metric] = [].concat(chosen.thresholds[metric] || [], added[metric]);
+}
 const named = JSON.stringify(chosen.thresholds || {}).match(/p\\([0-9.]+\\)/g) || [];
 chosen.summaryTrendStats = Array.from(
   new Set([].concat(chosen.summaryTrendStats || usual, ['p(95)'], named))
@@ -82,11 +99,16 @@ async def run_load_test(request: StageRequest) -> Scan:
             except EnvironmentFailed as error:
                 return _scan(problem=f"environment of the service: {error}")
         with private_folder() as folder:
-            return await _load(section, k6, copy, environment, folder)
+            return await _load(section, k6, copy, environment, folder, request)
 
 
 async def _load(
-    section: LoadSection, k6: Path, copy: Path, environment: Path | None, folder: Path
+    section: LoadSection,
+    k6: Path,
+    copy: Path,
+    environment: Path | None,
+    folder: Path,
+    request: StageRequest,
 ) -> Scan:
     results = folder / "results"
     results.mkdir()
@@ -122,10 +144,19 @@ async def _load(
         output=tail_of(done.output, _OUTPUT_CHARACTERS),
         service_log=tail_of(log, 2000) if is_result(log) else "",
     )
-    findings = _findings(section.script, verdict.crossed)
+    worse = [] if verdict.problem else await _worse(section, summary, request)
+    if summary is not None:
+        page = load_report(
+            summary,
+            title=f"k6 {section.script}",
+            verdict=verdict.problem or verdict.figures,
+            regressions=worse,
+        )
+        artifacts += (await put_bytes("load-report.html", page, "text/html"),)
+    findings = _findings(section, verdict.crossed, worse)
     return _scan(
         examined=summary.requests if summary else 0,
-        figures=verdict.figures,
+        figures="; ".join([verdict.figures, *worse]),
         findings=findings[:FINDINGS_IN_SCAN],
         found=len(findings),
         all_findings=await kept("k6", findings),
@@ -138,19 +169,40 @@ def _scan(**found: Any) -> Scan:
     return Scan(gate="load", tool="k6", unit="request", **found)
 
 
-def _findings(script: str, crossed: Sequence[Threshold]) -> tuple[Finding, ...]:
+async def _worse(
+    section: LoadSection, summary: LoadSummary | None, request: StageRequest
+) -> list[str]:
+    source = request.workspace.source
+    now = None if summary is None else figures_of(summary)
+    if now is None:
+        return []
+    accepted = await accepted_figures(source.repository, source.ref)
+    return regressions(now, accepted, section.noise)
+
+
+def _findings(
+    section: LoadSection, crossed: Sequence[Threshold], worse: Sequence[str]
+) -> tuple[Finding, ...]:
     fingerprints = Fingerprints("k6")
-    return tuple(
-        Finding(
+
+    def finding(rule: str, severity: Severity, subject: str, message: str) -> Finding:
+        return Finding(
             tool="k6",
-            rule="crossed-threshold",
-            severity="high",
-            path=script,
-            subject=f"{threshold.metric}:{threshold.rule}",
-            message=one_line(str(threshold)),
-            fingerprint=fingerprints.of("crossed-threshold", script, threshold.rule),
+            rule=rule,
+            severity=severity,
+            path=section.script,
+            subject=subject,
+            message=one_line(message),
+            fingerprint=fingerprints.of(rule, section.script, subject),
         )
-        for threshold in crossed
+
+    grade: Severity = "high" if section.regression == "fail" else "medium"
+    return (
+        *(
+            finding("crossed-threshold", "high", f"{each.metric}:{each.rule}", str(each))
+            for each in crossed
+        ),
+        *(finding("load-regression", grade, "accepted runs", line) for line in worse),
     )
 
 
@@ -159,12 +211,21 @@ def _plan(section: LoadSection, sandbox: Sandbox, k6: str, copy: Path, results: 
     text = _ENTRY_TEXT.substitute(
         script=json.dumps(f"./{script.name}"),
         summary=json.dumps(inside(sandbox, results / "summary.json")),
+        stages=json.dumps(
+            [
+                {"duration": f"{each.duration * 1000:.0f}ms", "target": each.target}
+                for each in section.stages
+            ]
+        ),
+        thresholds=json.dumps(_thresholds(section.thresholds)),
     )
     variables = [f"--env={name}={value}" for name, value in section.environment.items()]
     service = section.service
     return LoadPlan(
         # Without an address k6 serves no control interface, which could hold the service's port.
-        k6=[k6, "run", "--quiet", "--no-color", "--address=", *variables],
+        k6=[k6, "run", "--quiet", "--no-color", "--address=", *variables]
+        # By its name k6 knows that it is to be compressed.
+        + ["--out", f"json={inside(sandbox, results / _SAMPLES)}"],
         entry=str(script.parent / _ENTRY),
         entry_text=text,
         k6_timeout=section.timeout,
@@ -174,6 +235,16 @@ def _plan(section: LoadSection, sandbox: Sandbox, k6: str, copy: Path, results: 
         ready="" if service is None else service.ready,
         ready_timeout=0.0 if service is None else service.timeout,
     )
+
+
+def _thresholds(wanted: LoadThresholds) -> dict[str, list[str]]:
+    rules = {
+        "http_req_duration": None if wanted.p95 is None else f"p(95)<={wanted.p95 * 1000:g}",
+        "http_req_failed": None if wanted.error_rate is None else f"rate<={wanted.error_rate:g}",
+        "checks": None if wanted.checks is None else f"rate>={wanted.checks:g}",
+        "http_reqs": None if wanted.throughput is None else f"rate>={wanted.throughput:g}",
+    }
+    return {metric: [rule] for metric, rule in rules.items() if rule is not None}
 
 
 def _read_outcome(path: Path) -> LoadOutcome | None:
@@ -192,10 +263,14 @@ def _no_outcome(done: Completed) -> str:
 
 
 async def _artifacts(output: Path, results: Path) -> tuple[ArtifactRef, ...]:
-    stored = [await put_file(output, "text/plain")]
+    stored = [await put_log(output)]
     summary = read_result(results / "summary.json")
     if summary is not None:
-        stored.insert(0, await put_bytes("k6-summary.json", summary, "application/json"))
+        stored.insert(0, await put_bytes(SUMMARY_FILE, summary, "application/json"))
+    # One that is larger than what is read of any result is left out.
+    samples = read_result(results / _SAMPLES)
+    if samples is not None:
+        stored.append(await put_bytes(_SAMPLES, samples, "application/gzip"))
     if is_result(results / "service.log"):
-        stored.append(await put_file(results / "service.log", "text/plain"))
+        stored.append(await put_log(results / "service.log"))
     return tuple(stored)

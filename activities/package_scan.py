@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from activities.artifact_store import put_file
 from activities.finding import Fingerprints, kept, one_line
+from activities.log_artifact import put_log
 from activities.printable import printable
 from activities.process import Completed
 from activities.sandbox import Sandbox, run_sandboxed
@@ -81,7 +81,7 @@ class PackageFindings:
         if done.code == 0 and not done.timed_out:
             return ()
         self.add("smoke-run", f"{what}: {reason(done, SMOKE_SECONDS)}", subject=what)
-        return (await put_file(log, "text/plain"),)
+        return (await put_log(log),)
 
     async def scan(self, packages: Sequence[ArtifactRef], figures: Sequence[str]) -> Scan:
         """The scan: `packages` were made, and logs are among them where something went wrong."""
@@ -109,7 +109,7 @@ def failed(tool: str, problem: str, *artifacts: ArtifactRef) -> Scan:
 
 async def failed_command(tool: str, what: str, done: Completed, timeout: float) -> Scan:
     """The scan of a packager whose command failed, with its log."""
-    log = await put_file(done.output, "text/plain")
+    log = await put_log(done.output)
     return failed(tool, f"{what} failed: {reason(done, timeout)}", log)
 
 

@@ -14,10 +14,21 @@ from activities.sandbox import Limits, Sandbox, inside, run_sandboxed, with_scra
 from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
 from regreen.pipeline_file import TestSection
 
+COVERAGE_FILE = "coverage.json"
+"""What the artifact with coverage.py's JSON report is called."""
+
 _MAXIMUM_FAILURES = 50
-_COVERAGE_SETTINGS = (
-    "[run]\nbranch = true\nsource = .\nomit =\n  */tests/*\n  */test_*\n  setup.py\n"
-)
+_COVERAGE_SETTINGS = """\
+[run]
+branch = true
+source = .
+omit =
+  */tests/*
+  */test_*
+  */conftest.py
+  conftest.py
+  setup.py
+"""
 # The repository's own options come first, so that these win: all tests run and say all they know.
 _OPTIONS = (
     *("-q", "-rN", "--color=no", "--tb=auto", "--maxfail=0", "--continue-on-collection-errors"),
@@ -71,7 +82,7 @@ async def run_pytest(
     report = report.model_copy(update={"coverage_percent": percent})
     if not keep:
         return report
-    measured = results / "coverage.json"
+    measured = results / COVERAGE_FILE
     return report.model_copy(
         update={
             "log": await put_file(log, "application/jsonl") if _regular(log) else None,
@@ -252,7 +263,7 @@ def _regular(path: Path) -> bool:
 async def _coverage_report(
     sandbox: Sandbox, python: str, results: Path, settings: Path, data: Path
 ) -> float | None:
-    measured = results / "coverage.json"
+    measured = results / COVERAGE_FILE
     await run_sandboxed(
         sandbox,
         [

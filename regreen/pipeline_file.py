@@ -178,6 +178,19 @@ class TestSection(Section):
         return PurePosixPath(self.command[0]).name if self.command else "pytest"
 
 
+class CoverageSection(Section):
+    """How much of the code the tests have to run: lines and branches, of all test stages."""
+
+    threshold: float = Field(default=80.0, ge=0, le=100)
+    """Percent of all stages together; a percentage is never rounded up to it."""
+    stages: dict[Literal["unit", "integration", "e2e"], float] = Field(default_factory=dict)
+    """Percent that a single stage has to run."""
+    changed: float | None = Field(default=None, ge=0, le=100)
+    """Percent of the lines that differ from the parent commit. Unset: only reported."""
+    omit: tuple[str, ...] = ()
+    """Patterns of files that do not count."""
+
+
 class ServiceSection(Section):
     """A server that is started beside the load test, in the same sandbox."""
 
@@ -187,10 +200,37 @@ class ServiceSection(Section):
     timeout: Duration = 30.0
 
 
+class LoadStage(Section):
+    """A part of the load test in which the number of virtual users moves to `target`."""
+
+    duration: Duration
+    target: int = Field(ge=0)
+
+
+class LoadThresholds(Section):
+    """What a load test has to keep, beside the thresholds of its script."""
+
+    p95: Duration | None = None
+    """Of the responses, 95 of 100 have to come within this."""
+    error_rate: float | None = Field(default=None, ge=0, le=1)
+    """The share of requests that may fail."""
+    checks: float | None = Field(default=None, ge=0, le=1)
+    """The share of the script's checks that has to hold."""
+    throughput: float | None = Field(default=None, gt=0)
+    """Requests a second that have to be served."""
+
+
 class LoadSection(Section):
     """The load test: a k6 script, and the service it loads."""
 
     script: str
+    stages: tuple[LoadStage, ...] = ()
+    """In place of what the script's options say of virtual users, iterations and scenarios."""
+    thresholds: LoadThresholds = Field(default_factory=LoadThresholds)
+    regression: Literal["report", "fail"] = "report"
+    """What it does to the stage to be worse than the accepted runs of the ref."""
+    noise: float = Field(default=0.3, ge=0)
+    """How much worse, as a share, is still noise."""
     service: ServiceSection | None = None
     environment: dict[str, str] = Field(default_factory=dict)
     """Variables given to the script (`__ENV`)."""
@@ -332,6 +372,7 @@ class Pipeline(Section):
     unit: TestSection = Field(default_factory=TestSection)
     integration: TestSection | None = None
     e2e: TestSection | None = None
+    coverage: CoverageSection | None = Field(default_factory=CoverageSection)
     load: LoadSection | None = None
     security: SecuritySection | None = Field(default_factory=SecuritySection)
     package: PackageSection | None = Field(default_factory=PackageSection)

@@ -40,6 +40,8 @@ class Line:
     quarantined: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Their flaky tests, by stage: they count neither now nor when later patches are verified."""
     heals: list[Heal] = field(default_factory=list)
+    coverage: dict[str, ArtifactRef] = field(default_factory=dict)
+    """By test stage: what it ran of the code, as coverage.py's JSON report."""
     waived: list[GateVerdict] = field(default_factory=list)
     """Gates that pass only because of waivers, and until when."""
     packages: list[ArtifactRef] = field(default_factory=list)

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.line import Line
     from workflows.search_attributes import show_state
     from workflows.stage_table import STAGES, Stage
+    from workflows.stages.load import accept
 
 _GOOD = ("passed", "healed", "skipped")
 
@@ -74,7 +75,10 @@ class PipelineWorkflow:
         try:
             await self._fetch()
             await self._run_stages()
-            self._state = self._verdict()
+            verdict = self._verdict()
+            if verdict in ("passed", "released"):
+                await accept(self._line, self._stages["load"])
+            self._state = verdict
         except (Exception, asyncio.CancelledError) as error:
             self._state = "cancelled" if is_cancelled(error) else "failed"
             self._line.reason = "on request" if self._state == "cancelled" else one_line(error)

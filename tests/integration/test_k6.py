@@ -1,10 +1,11 @@
 """The load stage with real k6 against real services."""
 
 import asyncio
+import gzip
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import psutil
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.artifact_store import get_bytes
-from activities.k6 import run_load_test
+from activities.artifact_store import get_bytes, put_bytes
+from activities.k6 import SUMMARY_FILE, run_load_test
+from activities.load_baseline import AcceptedLoad, accept_load
 from regreen.pipeline_file import LoadSection, Pipeline, ServiceSection
 from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
@@ -23,6 +25,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 port, behaviour = int(sys.argv[1]), sys.argv[2]
 print(f"behaviour {behaviour}")
+if behaviour == "noisy":
+    for _ in range(300):
+        sys.stdout.write("x" * 999_999 + "\\n")
+    print("the last word", flush=True)
 if behaviour == "crash":
     sys.exit("no database at /data")
 
@@ -79,6 +85,7 @@ async def load(
     command: tuple[str, ...] = (),
     timeout: float = 60.0,
     more: Files | None = None,
+    section: Mapping[str, Any] | None = None,
 ) -> Gate:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -87,11 +94,10 @@ async def load(
         started = command or ("python", "service.py", str(port), behaviour)
         patience = 1.0 if behaviour == "unready" else 20.0
         service = ServiceSection(command=started, ready=f"{url}/health", timeout=patience)
-    section = LoadSection(
-        script="load/x.js", service=service, environment={"BASE_URL": url}, timeout=timeout
-    )
+    known = {"script": "load/x.js", "environment": {"BASE_URL": url}, "timeout": timeout}
+    load = LoadSection.model_validate({**known, **(section or {}), "service": service})
     files: Files = {"service.py": SERVICE, "load/x.js": source, **(more or {})}
-    request = await stage_request(folder / "repository", "load", Pipeline(load=section), [files])
+    request = await stage_request(folder / "repository", "load", Pipeline(load=load), [files])
     return await weighed(request, await run_load_test(request))
 
 
@@ -136,6 +142,106 @@ async def test_a_crossed_threshold_is_named_with_the_value_measured(tmp_path: Pa
     assert duration.subject == "http_req_duration:p(99.5)<0.0001"
     assert re.fullmatch(r"http_req_duration p\(99\.5\)<0\.0001 \(was [\d.]+ ms\)", duration.message)
     assert count.message == "http_reqs count>1000 (was 5)"
+
+
+async def test_of_a_long_log_both_ends_are_kept(tmp_path: Path) -> None:
+    gate = await load(tmp_path, script({"iterations": 3}), behaviour="noisy")
+    assert gate.state == "passed", gate.summary
+    log = await stored(gate, "service.log")
+    assert len(log) < 9 << 20
+    assert log.startswith("behaviour noisy\n")
+    assert "bytes left out ...]" in log
+    assert log.endswith("the last word\n")
+
+
+async def test_thresholds_of_the_pipeline_file_hold_beside_the_scripts(tmp_path: Path) -> None:
+    options = {"iterations": 4, "thresholds": {"http_reqs": ["count>1"]}}
+    wanted = {"p95": "10s", "error_rate": 0.01, "checks": 0.5, "throughput": 100_000}
+    source = script(options).replace("'/'); }", "'/'); check(1, { one: (x) => x === 2 }); }")
+    source = source.replace("import http", "import { check } from 'k6';\nimport http")
+
+    gate = await load(tmp_path, source, section={"thresholds": wanted})
+
+    assert gate.state == "failed"
+    assert {finding.subject for finding in gate.scan.findings} == {
+        "checks:rate>=0.5",
+        "http_reqs:rate>=100000",
+    }
+    assert "3 of 5 thresholds kept" in gate.summary
+
+
+async def test_stages_of_the_pipeline_file_stand_for_the_scripts_iterations(tmp_path: Path) -> None:
+    stages = [{"duration": "600ms", "target": 2}, {"duration": "400ms", "target": 0}]
+
+    gate = await load(tmp_path, script({"iterations": 1}), section={"stages": stages})
+
+    assert gate.state == "passed", gate.summary
+    assert gate.scan.examined > 1
+
+
+async def test_samples_and_a_page_that_needs_nothing_else_are_kept(tmp_path: Path) -> None:
+    options = {"iterations": 3, "thresholds": {"http_req_duration": ["p(95)<5000"]}}
+    gate = await load(tmp_path, script(options))
+
+    page = await stored(gate, "load-report.html")
+    assert "http_req_duration p(95)&lt;5000" in page
+    assert "<td class='kept'>kept" in page
+    assert not re.search(r"(src|href)=", page)
+    (samples,) = [item for item in gate.artifacts if item.name == "k6-samples.json.gz"]
+    lines = gzip.decompress(await get_bytes(samples)).splitlines()
+    points = [json.loads(line) for line in lines]
+    counted = [p for p in points if p["type"] == "Point" and p["metric"] == "http_reqs"]
+    assert len(counted) == 3
+
+
+@pytest.mark.parametrize(("policy", "state"), [("report", "passed"), ("fail", "failed")])
+async def test_worse_than_the_accepted_runs_is_named_under_every_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, state: str
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    options = {"iterations": 3, "thresholds": {"http_req_duration": ["p(95)<5000"]}}
+    quick = {"p(95)": 0.01}
+    for number in range(3):
+        summary = {
+            "metrics": {
+                "http_req_duration": {"values": quick},
+                "http_reqs": {"values": {"rate": 10_000_000.0 + number}},
+            }
+        }
+        reference = await put_bytes(SUMMARY_FILE, json.dumps(summary).encode(), "application/json")
+        accepted = AcceptedLoad(
+            repository="local/gates", ref="refs/heads/main", commit=f"{number}", summary=reference
+        )
+        for _ in range(2):
+            await ActivityEnvironment().run(accept_load, accepted)
+
+    gate = await load(tmp_path, script(options), section={"regression": policy})
+
+    assert gate.state == state, gate.summary
+    assert "requests a second, accepted 10000001.0: 0%, more than the noise of 30%" in gate.summary
+    assert "load-regression" in {finding.rule for finding in gate.scan.findings}
+    assert "Regression: " in await stored(gate, "load-report.html")
+
+
+async def test_the_accepted_runs_of_another_ref_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    summary = {
+        "metrics": {
+            "http_req_duration": {"values": {"p(95)": 0.01}},
+            "http_reqs": {"values": {"rate": 1e7}},
+        }
+    }
+    reference = await put_bytes(SUMMARY_FILE, json.dumps(summary).encode(), "application/json")
+    accepted = AcceptedLoad(
+        repository="local/gates", ref="refs/heads/other", commit="1", summary=reference
+    )
+    await ActivityEnvironment().run(accept_load, accepted)
+
+    gate = await load(tmp_path, script({"iterations": 2}))
+
+    assert gate.scan.findings == ()
 
 
 async def test_a_script_keeps_its_own_summary_and_its_files(tmp_path: Path) -> None:

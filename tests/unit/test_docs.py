@@ -130,7 +130,7 @@ def test_defaults_that_are_words_or_whole_numbers_are_the_schemas(key: str, defa
 @pytest.mark.parametrize(("key", "default"), list(_keys(Pipeline)))
 def test_defaults_that_are_durations_are_the_schemas(key: str, default: Any) -> None:
     columns = _rows(_text("pipeline-file.md"))[key].split(" | ")
-    if columns[0].strip() == "duration":
+    if columns[0].strip() == "duration" and isinstance(default, float):
         value = columns[1].strip(" `")
         parsed = parse_pipeline(f"unit: {{timeout: {value}}}").unit.timeout
         assert parsed == default

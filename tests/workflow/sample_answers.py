@@ -78,7 +78,7 @@ FULL = Pipeline(
     release=ReleaseSection(),
 )
 """Every stage."""
-UNIT_ONLY = Pipeline(security=None, package=None)
+UNIT_ONLY = Pipeline(coverage=None, security=None, package=None)
 
 
 def request(**changes: Any) -> PipelineRequest:
@@ -251,7 +251,9 @@ ALL_GREEN: dict[str, Any] = {
     "recall_failed_patches": FailedPatches(),
     "remember_failed_patches": None,
     "publish_pull_request": PULL_REQUEST,
+    "measure_coverage": scanned("coverage", "coverage", figures="91.2 % of lines and branches"),
     "run_load_test": scanned("load", "k6", figures="p(95) 41 ms"),
+    "accept_load": None,
     "scan_secrets": scanned("secrets", "gitleaks"),
     "scan_python": scanned("static-analysis", "bandit"),
     "weigh_gates": weighed_with(),

@@ -38,7 +38,7 @@ from tests.workflow.scripted_activities import Held, Script, refusal, serving
 
 pytestmark = pytest.mark.timeout(60)
 
-GATES = ("run_load_test", "scan_secrets", "scan_python", "package_distribution")
+GATES = ("measure_coverage", "run_load_test", "scan_secrets", "scan_python", "package_distribution")
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ async def test_a_green_commit_goes_from_source_to_release(
         "unit": "passed",
         "integration": "passed",
         "e2e": "passed",
+        "coverage": "passed",
         "load": "passed",
         "security": "passed",
         "package": "passed",
@@ -200,7 +201,7 @@ async def test_load_security_and_package_run_side_by_side(
         for answer in held.values():
             answer.release.set()
         report = await run.result()
-    assert running == {"load", "security", "package"}
+    assert running == {"coverage", "load", "security", "package"}
     assert report.state == "released"
 
 
@@ -271,7 +272,7 @@ async def test_only_healing_runs_build_and_tests_and_publishes_nothing(
     assert (report.state, report.pull_request) == ("passed", None)
     found = states(report)
     assert [name for name, state in found.items() if state == "skipped"] == [
-        *("load", "security", "package", "approval", "release")
+        *("coverage", "load", "security", "package", "approval", "release")
     ]
     assert (found["unit"], found["e2e"]) == ("healed", "passed")
     assert not {*GATES, "publish_pull_request", "plan_release", "sign_files"} & set(script.called)
@@ -290,6 +291,7 @@ async def test_stages_without_configuration_are_skipped_and_say_so(
     assert said == {
         "integration": "no integration tests configured",
         "e2e": "no e2e tests configured",
+        "coverage": "switched off",
         "load": "no load test configured",
         "security": "switched off",
         "package": "switched off",
@@ -373,3 +375,21 @@ async def test_the_release_is_planned_from_what_was_packaged_and_healed(
 def test_every_stage_of_the_sample_is_configured() -> None:
     optional = [name for name, field in Pipeline.model_fields.items() if field.default is None]
     assert {name for name in optional if getattr(FULL, name) is None} == {"python"}
+
+
+async def test_the_load_of_an_accepted_run_is_kept_and_no_other(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    script.answer("run_load_test", scanned("load", "k6", artifacts=(ref("k6-summary.json"),)))
+    async with serving(worker_client, script):
+        report = await (await start_run(env.client)).result()
+        [accepted] = script.given("accept_load")
+        assert report.state == "released"
+        assert (accepted.ref, accepted.commit) == ("main", COMMIT)
+        assert accepted.summary.name == "k6-summary.json"
+
+        leak = finding("aws-access-token", tool="gitleaks")
+        script.answer("scan_secrets", scanned("secrets", "gitleaks", leak))
+        _, report = await failure_of(await start_run(env.client))
+    assert report.state == "failed"
+    assert len(script.given("accept_load")) == 1

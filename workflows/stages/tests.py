@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.local_forge import publish_pull_request
+    from activities.pytest_run import COVERAGE_FILE
     from regreen.contracts.pull_request import PullRequestContent
     from regreen.contracts.run import StageReport
     from regreen.contracts.test_stage import TestStageRequest
@@ -43,6 +44,9 @@ async def execute(line: Line, stage: str) -> StageReport:
         await _hand_over(line)
     if result.state in ("passed", "healed"):
         line.green_tests.append(stage)
+        measured = [ref for ref in result.artifacts if ref.name == COVERAGE_FILE]
+        if measured:
+            line.coverage[stage] = measured[-1]
     return StageReport(
         name=stage,
         state=result.state,

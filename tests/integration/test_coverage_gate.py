@@ -1,0 +1,232 @@
+"""The coverage gate over what real test runs measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.artifact_store import get_bytes, put_bytes
+from activities.coverage_gate import CoverageRequest, measure_coverage
+from activities.pytest_run import COVERAGE_FILE
+from activities.test_stage import run_tests
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.run import StageRequest
+from regreen.pipeline_file import Pipeline
+from tests.integration.gate_repository import Files, Gate, stage_request, weighed
+
+CODE = """\
+def total(prices):
+    if not prices:
+        return 0
+    return sum(prices)
+
+
+def unused(prices):
+    first = prices[0]
+    second = prices[1]
+    return first + second
+"""
+TESTS = "from shop import total\n\n\ndef test_it():\n    assert total([1]) == 1\n"
+MORE = "from shop import total\n\n\ndef test_nothing():\n    assert total([]) == 0\n"
+pytestmark = pytest.mark.usefixtures("shared_environments")
+
+
+async def _request(folder: Path, *commits: Files, **coverage: Any) -> StageRequest:
+    pipeline = Pipeline.model_validate(
+        {
+            "unit": {"paths": ["test_unit.py"]},
+            "e2e": {"paths": ["test_e2e.py"]},
+            "coverage": coverage,
+        }
+    )
+    return await stage_request(folder / "repository", "coverage", pipeline, commits)
+
+
+async def _measured(request: StageRequest, *stages: str) -> dict[str, ArtifactRef]:
+    """What the stages' tests ran, by really running them."""
+    found = {}
+    for stage in stages:
+        report = await run_tests(request.model_copy(update={"stage": stage}))
+        assert report.coverage is not None
+        assert report.coverage.name == COVERAGE_FILE
+        found[stage] = report.coverage
+    return found
+
+
+async def _gate(request: StageRequest, reports: dict[str, ArtifactRef]) -> Gate:
+    asked = CoverageRequest(**request.model_dump(), reports=reports)
+    return await weighed(request, await measure_coverage(asked))
+
+
+async def _written(lines: int, run: int, path: str = "shop.py") -> ArtifactRef:
+    file = {
+        "executed_lines": list(range(1, run + 1)),
+        "missing_lines": list(range(run + 1, lines + 1)),
+    }
+    data = json.dumps({"meta": {"format": 3}, "files": {path: file}, "totals": {}})
+    return await put_bytes(COVERAGE_FILE, data.encode(), "application/json")
+
+
+async def test_too_little_coverage_fails_with_the_total_and_each_file(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE, "test_unit.py": TESTS})
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    assert gate.state == "failed"
+    assert gate.summary == (
+        "coverage: 1 finding of high or above, first total-coverage at total: "
+        "50.0 % is below 80 %; examined 1 file, 50.0 % of lines and branches"
+    )
+    total, file = gate.scan.findings
+    assert (total.rule, total.severity, total.message) == (
+        "total-coverage",
+        "high",
+        "50.0 % is below 80 %",
+    )
+    assert (file.rule, file.severity, file.path) == ("file-coverage", "low", "shop.py")
+    assert file.message == "50.0 %, 4 lines never run, first line 3"
+    (artifact,) = gate.artifacts
+    assert json.loads(await get_bytes(artifact))["files"]["shop.py"]["missing_lines"] == [
+        3,
+        8,
+        9,
+        10,
+    ]
+
+
+async def test_stages_count_together(tmp_path: Path) -> None:
+    code = CODE.partition("\n\n\ndef unused")[0] + "\n"
+    files: Files = {"shop.py": code, "test_unit.py": TESTS, "test_e2e.py": MORE}
+    request = await _request(tmp_path, files)
+    reports = await _measured(request, "unit", "e2e")
+
+    alone = await _gate(request, {"unit": reports["unit"]})
+    together = await _gate(request, reports)
+
+    assert (alone.state, together.state) == ("failed", "passed")
+    assert together.summary == (
+        "coverage: nothing found; examined 1 file, 100.0 % of lines and branches"
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "state", "said"),
+    [(799, "failed", "79.9 % is below 80 %"), (800, "passed", "80.0 % of lines and branches")],
+)
+async def test_a_percentage_is_never_rounded_up_to_its_threshold(
+    tmp_path: Path, run: int, state: str, said: str
+) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE})
+
+    gate = await _gate(request, {"unit": await _written(1000, run)})
+
+    assert gate.state == state
+    assert said in gate.summary
+
+
+async def test_just_below_is_shown_as_below(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE})
+
+    gate = await _gate(request, {"unit": await _written(10_000, 7_999)})
+
+    assert "79.9 % is below 80 %" in gate.summary
+
+
+async def test_a_stage_of_its_own_threshold_is_named(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE}, stages={"unit": 95, "e2e": 50})
+
+    gate = await _gate(request, {"unit": await _written(100, 90)})
+
+    assert [finding.message for finding in gate.verdict.blocking] == [
+        "unit: 90.0 % is below 95 %",
+        "e2e measured none",
+    ]
+
+
+async def test_changed_lines_are_reported_and_block_where_asked_for(tmp_path: Path) -> None:
+    old = CODE.partition("\n\n\ndef unused")[0] + "\n"
+    commits: tuple[Files, ...] = (
+        {"shop.py": old, "test_unit.py": TESTS},
+        {"shop.py": CODE},
+    )
+    request = await _request(tmp_path, *commits, threshold=10)
+    reports = await _measured(request, "unit")
+
+    reported = await _gate(request, reports)
+    assert reported.state == "passed"
+    assert reported.summary.endswith("25.0 % of 4 changed lines")
+
+    section = request.pipeline.coverage
+    assert section is not None
+    strict = request.pipeline.model_copy(
+        update={"coverage": section.model_copy(update={"changed": 80.0})}
+    )
+    gate = await _gate(request.model_copy(update={"pipeline": strict}), reports)
+    assert [finding.message for finding in gate.verdict.blocking] == [
+        "25.0 % of 4 changed lines is below 80 %"
+    ]
+
+
+async def test_a_heal_may_not_bring_lines_that_no_test_runs(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE, "test_unit.py": TESTS}, threshold=0)
+    patch = (
+        b"diff --git a/shop.py b/shop.py\n--- a/shop.py\n+++ b/shop.py\n@@ -2,3 +2,3 @@\n"
+        b"     if not prices:\n-        return 0\n+        return 1\n     return sum(prices)\n"
+    )
+    healed = request.workspace.with_patch(await put_bytes("a.patch", patch, "text/x-diff"))
+    request = request.model_copy(update={"workspace": healed})
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    (finding,) = gate.verdict.blocking
+    assert (finding.rule, finding.place) == ("healed-coverage", "shop.py:3")
+
+
+async def test_low_coverage_can_be_waived(tmp_path: Path) -> None:
+    document = {
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "author": "shop team",
+        "statements": [
+            {
+                "vulnerability": {"name": "total-coverage"},
+                "status": "affected",
+                "action_statement": "tests of the old module come with its removal",
+                "status_notes": "expires: 2027-01-01",
+            }
+        ],
+    }
+    files: Files = {"shop.py": CODE, ".vex/coverage.json": json.dumps(document)}
+    request = await _request(tmp_path, files)
+
+    gate = await _gate(request, {"unit": await _written(10, 5)})
+
+    assert gate.state == "waived"
+    assert "1 finding waived, first total-coverage by shop team until 2027-01-01" in gate.summary
+
+
+async def test_omitted_files_do_not_count(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE}, omit=["shop*"])
+
+    gate = await _gate(request, {"unit": await _written(10, 5)})
+
+    assert (gate.state, gate.summary) == ("failed", "coverage: 0 files examined; examined 0 files, "
+        "100.0 % of lines and branches")  # fmt: skip
+
+
+async def test_without_a_measurement_the_gate_is_skipped(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE})
+
+    gate = await _gate(request, {})
+
+    assert (gate.state, gate.summary) == ("skipped", "no test stage measured coverage")
+
+
+async def test_garbage_is_a_problem(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE})
+    garbage = await put_bytes(COVERAGE_FILE, b'{"files": 3}', "application/json")
+
+    gate = await _gate(request, {"unit": garbage})
+
+    assert gate.state == "failed"
+    assert gate.summary.startswith("coverage: a coverage report cannot be read")
