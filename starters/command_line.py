@@ -7,7 +7,16 @@ import typer
 
 from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
-from starters import heal_command, look, run_command, services, setup, steer, verification
+from starters import (
+    heal_command,
+    init_command,
+    look,
+    run_command,
+    services,
+    setup,
+    steer,
+    verification,
+)
 from starters.console import complete, leave, tell
 
 app = typer.Typer(
@@ -212,6 +221,20 @@ def verify(
     Example: `regreen verify dist/v1.2.0`
     """
     return complete(verification.verify(directory, json=json))
+
+
+@app.command()
+def init(
+    repository: Annotated[Path, typer.Argument(help="A git repository on disk.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file there is.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print, write nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Write regreen.yaml from what the repository has: tests, k6 scripts, linters, packages.
+
+    Examples: `regreen init` · `regreen init ../shop --print`
+    """
+    return complete(init_command.init(repository, force=force, show=show, json=json))
 
 
 @app.command()

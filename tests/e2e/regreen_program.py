@@ -92,7 +92,7 @@ class Program:
     def start(self, *arguments: str | Path) -> Iterator[Started]:
         """Start a command in a session of its own; what is left of it ends with the block."""
         words = [str(argument) for argument in arguments]
-        stateless = words[0] in ("verify", "schema", "tools") or "--state" in words
+        stateless = words[0] in ("verify", "schema", "tools", "init") or "--state" in words
         state = [] if stateless else ["--state", str(self.state)]
         number = len(list(self.folder.glob("*.out")))
         output, errors = self.folder / f"{number}.out", self.folder / f"{number}.err"

@@ -1,0 +1,39 @@
+"""`regreen init`, a commit, and the line runs with the file that it wrote."""
+
+from pathlib import Path
+
+from tests.e2e.plain_repository import git, plain_repository
+from tests.e2e.regreen_program import Program, stage
+
+FILES = {
+    "pyproject.toml": (
+        '[build-system]\nrequires = ["hatchling>=1.27"]\nbuild-backend = "hatchling.build"\n\n'
+        '[project]\nname = "till"\nversion = "0.1.0"\n\n[tool.ruff]\nline-length = 90\n'
+    ),
+    "src/till/__init__.py": "def total(prices):\n    return sum(prices)\n",
+    "tests/unit/test_total.py": (
+        "from till import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
+    ),
+    "tests/integration/test_nothing.py": (
+        "from till import total\n\n\ndef test_nothing():\n    assert total([]) == 0\n"
+    ),
+}
+
+
+def test_the_line_runs_with_what_was_written(hosted: Program, tmp_path: Path) -> None:
+    repository = plain_repository(tmp_path / "till", FILES)
+
+    ended = hosted.run("init", repository)
+    assert ended.code == 0, ended.errors
+    assert f"wrote {repository / 'regreen.yaml'}" in ended.output
+    assert f"note: commit it, then: regreen run {repository}" in ended.errors
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "chore: deliver with Regreen")
+
+    run = hosted.run("run", repository, "--json")
+
+    assert run.code == 0, run.errors
+    assert run.document["state"] == "passed"
+    assert stage(run.document, "build")["summary"].endswith("linted")
+    for name in ("unit", "integration", "coverage", "security", "package"):
+        assert stage(run.document, name)["state"] == "passed", stage(run.document, name)
