@@ -102,7 +102,10 @@ def _outputs(copy: Path, patterns: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     total, root = 0, copy.resolve()
     for pattern in patterns:
-        matching = [path for path in sorted(copy.glob(pattern)) if is_result(path)]
+        try:
+            matching = [path for path in sorted(copy.glob(pattern)) if is_result(path)]
+        except (ValueError, IndexError) as error:
+            raise UsageError(f"outputs: `{pattern}` is not a pattern of files") from error
         matching = [path for path in matching if path.resolve().is_relative_to(root)]
         if not matching:
             raise UsageError(f"outputs: `{pattern}` matches no file after the command")

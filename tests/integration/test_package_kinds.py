@@ -211,6 +211,14 @@ async def test_a_command_that_makes_nothing_good_fails_in_one_line(
     assert problem in verdict.summary
 
 
+@pytest.mark.parametrize("pattern", [".", "dist**"])
+async def test_a_pattern_that_is_none_fails_in_one_line(tmp_path: Path, pattern: str) -> None:
+    wanted = PackageCommandSection(command=("true",), outputs=(pattern,))
+    verdict = await _command(tmp_path / "shop", {"a": ""}, wanted)
+    assert verdict.state == "failed"
+    assert f"outputs: `{pattern}`" in verdict.summary
+
+
 async def test_an_executable_starts_and_is_the_same_twice(tmp_path: Path) -> None:
     program = "import sys, wares\nsys.exit('out of stock' if 'sell' in sys.argv else wares.PRICE)\n"
     files = {"app/main.py": program, "app/wares.py": "PRICE = 0\n"}
