@@ -60,7 +60,12 @@ class Line:
 
     def stage_request(self, stage: str) -> StageRequest:
         """What the stage's activity is given."""
-        return StageRequest(stage=stage, workspace=self.tree, pipeline=self.pipeline)
+        return StageRequest(
+            stage=stage,
+            workspace=self.tree,
+            pipeline=self.pipeline,
+            reuse=self.request.reuse,
+        )
 
     @property
     def decision(self) -> Review | None:
@@ -95,6 +100,12 @@ class Line:
         return StageReport(
             name=stage,
             state=next(state for state in order if state in states),
-            summary="; ".join(verdict.summary for verdict in verdicts),
+            summary="; ".join(
+                f"{verdict.summary} (reused from {verdict.reused})"
+                if verdict.reused
+                else verdict.summary
+                for verdict in verdicts
+            ),
             artifacts=tuple(ref for verdict in verdicts for ref in verdict.artifacts),
+            reused=tuple(f"{stage}: {verdict.reused}" for verdict in verdicts if verdict.reused),
         )
