@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     """Address of the web UI of a server that is not the embedded one, for links."""
     releases: Path | None = None
     """Folder for published releases. Unset: `releases` in `state`."""
+    signing_key: str | None = None
+    """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
+    password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""
+    builder: str = "urn:regreen:builder"
+    """Name of this installation as the builder, for the provenance of releases."""
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY")
     )
