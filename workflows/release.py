@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.release_verification import verify_published_release
     from activities.versioning import NOTES
     from regreen.contracts.base import Contract
+    from regreen.contracts.publishing import TargetRequest
     from regreen.contracts.release import (
         ChecksumRequest,
         FolderRequest,
@@ -39,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from regreen.contracts.run import Release
     from regreen.roles import Role, task_queue
+    from workflows import release_targets
 
 _RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=500),
@@ -73,6 +75,8 @@ class ReleaseWorkflow:
                 files=files,
             )
             await self._draft(request, folder)
+            targets = release_targets.target_requests(request, files, signed)
+            await self._stage(request, targets)
             # A cancellation that arrived while a step was ending does not interrupt it.
             if workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError
@@ -80,12 +84,15 @@ class ReleaseWorkflow:
         except BaseException:
             await self._compensate(request)
             raise
+        receipts = await _uninterrupted(release_targets.publish(targets))
         await _uninterrupted(self._verify(request, directory, signed))
+        await _uninterrupted(release_targets.verify(targets))
         return Release(
             version=request.plan.version,
             directory=directory,
             tag=request.plan.tag,
             unsigned=signed.skipped,
+            receipts=receipts,
         )
 
     async def _sign(self, request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
@@ -148,6 +155,16 @@ class ReleaseWorkflow:
         await _call(draft_release_folder, folder, summary=summary)
         self._states["draft"] = f"{len(folder.files)} files"
         self._show(request)
+
+    async def _stage(self, request: ReleaseRequest, targets: tuple[TargetRequest, ...]) -> None:
+        for target in targets:
+
+            async def take_back(target: TargetRequest = target) -> str:
+                return await release_targets.take_back(target)
+
+            self._undo.append((target.target.label, take_back))
+            self._states[target.target.label] = await release_targets.stage(target)
+            self._show(request)
 
     async def _publish(self, request: ReleaseRequest, folder: FolderRequest) -> str:
         receipt = await _call(
@@ -244,6 +261,7 @@ ACTIVITIES: dict[Role, list[object]] = {
         publish_release_folder,
         discard_draft,
         verify_published_release,
+        *release_targets.ACTIVITIES,
     ]
 }
 """Activities that the release needs, by the role whose workers run them."""
