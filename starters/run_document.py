@@ -70,6 +70,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
             "version": release.version,
             "directory": release.directory,
             "url": release.url,
+            "targets": [receipt.model_dump(mode="json") for receipt in release.receipts],
         },
         "ui": run_page(report, ui),
     }

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         write_checksums,
     )
     from activities.release_verification import verify_published_release
+    from regreen.contracts.publishing import TargetRequest
     from regreen.contracts.release import (
         FolderRequest,
         PublishedRelease,
@@ -31,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from regreen.contracts.run import Release
     from regreen.roles import Role
+    from workflows import release_targets
     from workflows.release_calls import call_publisher
     from workflows.release_signing import sign
 
@@ -61,6 +63,8 @@ class ReleaseWorkflow:
                 files=files,
             )
             await self._draft(request, folder)
+            targets = release_targets.target_requests(request, files, signed)
+            await self._stage(request, targets)
             # A cancellation that arrived while a step was ending does not interrupt it.
             if workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError
@@ -68,12 +72,15 @@ class ReleaseWorkflow:
         except BaseException:
             await self._compensate(request)
             raise
+        receipts = await _uninterrupted(release_targets.publish(targets))
         await _uninterrupted(self._verify(request, directory, signed))
+        await _uninterrupted(release_targets.verify(targets))
         return Release(
             version=request.plan.version,
             directory=directory,
             tag=request.plan.tag,
             unsigned=signed.skipped,
+            receipts=receipts,
         )
 
     async def _sign(self, request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
@@ -114,6 +121,16 @@ class ReleaseWorkflow:
         await call_publisher(draft_release_folder, folder, summary=summary)
         self._states["draft"] = f"{len(folder.files)} files"
         self._show(request)
+
+    async def _stage(self, request: ReleaseRequest, targets: tuple[TargetRequest, ...]) -> None:
+        for target in targets:
+
+            async def take_back(target: TargetRequest = target) -> str:
+                return await release_targets.take_back(target)
+
+            self._undo.append((target.target.label, take_back))
+            self._states[target.target.label] = await release_targets.stage(target)
+            self._show(request)
 
     async def _publish(self, request: ReleaseRequest, folder: FolderRequest) -> str:
         receipt = await call_publisher(
@@ -184,6 +201,7 @@ ACTIVITIES: dict[Role, list[object]] = {
         publish_release_folder,
         discard_draft,
         verify_published_release,
+        *release_targets.ACTIVITIES,
     ]
 }
 """Activities that the release needs, by the role whose workers run them."""

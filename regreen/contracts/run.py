@@ -6,6 +6,7 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 from regreen.contracts.gates import GateVerdict
 from regreen.contracts.healing import Attempt
+from regreen.contracts.receipts import TargetReceipt
 from regreen.contracts.source import Source, Workspace
 from regreen.contracts.testing import Triage
 from regreen.pipeline_file import Pipeline
@@ -106,6 +107,8 @@ class Release(Contract):
     tag: str
     unsigned: str = ""
     """Why nothing is signed; empty when everything is."""
+    receipts: tuple[TargetReceipt, ...] = ()
+    """What was found on each target beside the release folder."""
 
 
 class RunReport(Contract):
