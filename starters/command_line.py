@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from regreen.contracts.release import Expectations
 from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
 from starters import (
@@ -224,13 +225,27 @@ def retry(run: Run, json: Json = False, no_cache: NoCache = False, state: State 
 
 @app.command()
 def verify(
-    directory: Annotated[Path, typer.Argument(help="A release folder.")], json: Json = False
+    directory: Annotated[Path, typer.Argument(help="A release folder.")],
+    key: Annotated[Path | None, typer.Option(help="The public key to trust.")] = None,
+    key_sha256: Annotated[
+        str, typer.Option(help="SHA-256 of the public key's file, from the release's tag.")
+    ] = "",
+    repository: Annotated[str, typer.Option(help="OWNER/NAME it must be built from.")] = "",
+    commit: Annotated[str, typer.Option(help="Commit it must be built from.")] = "",
+    builder: Annotated[str, typer.Option(help="Builder that must have made it.")] = "",
+    json: Json = False,
 ) -> int:
-    """Verify a release folder offline: every digest, every signature, the bills of materials.
+    """Verify a release folder offline: digests, signatures, attestations, bills of materials.
 
-    Example: `regreen verify dist/v1.2.0`
+    Without `--key` or `--key-sha256` the folder's own key is used: that shows that it is whole,
+    not who made it.
+
+    Examples: `regreen verify dist/v1.2.0` · `regreen verify dist/v1.2.0 --key release.pub`
     """
-    return complete(verification.verify(directory, json=json))
+    expected = Expectations(
+        key_sha256=key_sha256, repository=repository, commit=commit, builder=builder
+    )
+    return complete(verification.verify(directory, key, expected, json=json))
 
 
 @app.command()
