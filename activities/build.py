@@ -5,9 +5,9 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.artifact_store import put_file
 from activities.environment import EnvironmentFailed, environment_of
 from activities.git import git
+from activities.log_artifact import put_log
 from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
 from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
@@ -86,4 +86,4 @@ def _skipped(path: str) -> bool:
 
 
 async def _store(log: Path | None) -> tuple[ArtifactRef, ...]:
-    return (await put_file(log, "text/plain"),) if log and log.is_file() else ()
+    return (await put_log(log),) if log and log.is_file() else ()

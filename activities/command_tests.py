@@ -6,12 +6,13 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from activities.artifact_store import get_bytes, put_bytes, put_file
+from activities.artifact_store import get_bytes, put_bytes
 from activities.collected_tests import digest_of, seen_by
 from activities.git import git
 from activities.heartbeat import heartbeating
 from activities.junit_report import TestResult, failure_of, read_results
 from activities.junit_xml import UnreadableReport
+from activities.log_artifact import put_log
 from activities.process import Completed
 from activities.result_file import MAXIMUM_BYTES, is_result, read_result
 from activities.sandbox import WORKSPACE, Sandbox, run_sandboxed
@@ -81,7 +82,7 @@ async def run_command_tests(
     return report.model_copy(
         update={
             "log": await _stored(documents),
-            "output": await put_file(output, "text/plain"),
+            "output": await put_log(output),
         }
     )
 

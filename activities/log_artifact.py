@@ -11,11 +11,11 @@ _BEGINNING = 1 << 20
 _END = 7 << 20
 
 
-async def put_log(path: Path) -> ArtifactRef:
+async def put_log(path: Path, media_type: str = "text/plain") -> ArtifactRef:
     """Store a log. Of one above 8 MiB, the first MiB and the last seven, and what is missing."""
     if path.is_symlink() or path.stat().st_size <= _BEGINNING + _END:
-        return await put_file(path, "text/plain")
-    return await put_bytes(path.name, await asyncio.to_thread(_shortened, path), "text/plain")
+        return await put_file(path, media_type)
+    return await put_bytes(path.name, await asyncio.to_thread(_shortened, path), media_type)
 
 
 def _shortened(path: Path) -> bytes:

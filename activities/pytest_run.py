@@ -1,13 +1,16 @@
 """Running pytest in the sandbox and reading its report log into a TestReport."""
 
+import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from activities.artifact_store import put_file
 from activities.collected_tests import digest_of, seen_by
+from activities.heartbeat import heartbeating
+from activities.log_artifact import put_log
 from activities.printable import printable
 from activities.process import Completed
 from activities.sandbox import Limits, Sandbox, inside, run_sandboxed, with_scratch
@@ -18,6 +21,7 @@ COVERAGE_FILE = "coverage.json"
 """What the artifact with coverage.py's JSON report is called."""
 
 _MAXIMUM_FAILURES = 50
+_MOST_OUTPUT = 4000
 _COVERAGE_SETTINGS = """\
 [run]
 branch = true
@@ -75,7 +79,9 @@ async def run_pytest(
         timeout=section.timeout,
         subject=subject,
     )
-    report = read_report(log, done, section.timeout, original)
+    # A long log takes seconds to read, in which heartbeats must go on.
+    reading = asyncio.to_thread(read_report, log, done, section.timeout, original)
+    report = await heartbeating(reading, subject)
     percent = None
     if coverage and _regular(data):
         percent = await _coverage_report(sandbox, python, results, settings, data)
@@ -85,8 +91,8 @@ async def run_pytest(
     measured = results / COVERAGE_FILE
     return report.model_copy(
         update={
-            "log": await put_file(log, "application/jsonl") if _regular(log) else None,
-            "output": await put_file(results / "output.txt", "text/plain"),
+            "log": await put_log(log, "application/jsonl") if _regular(log) else None,
+            "output": await put_log(results / "output.txt"),
             "coverage": await put_file(measured, "application/json")
             if _regular(measured)
             else None,
@@ -239,14 +245,24 @@ def _frame(path: str, line: object) -> Frame | None:
     return Frame(path=path, line=line)
 
 
-def _records(log: Path) -> list[dict[str, Any]]:
+def _records(log: Path) -> Iterator[dict[str, Any]]:
+    """One record at a time, without what a test printed but for its end."""
     if not _regular(log):
-        return []
-    records = []
-    for line in log.read_text("utf-8", "replace").splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            records.append(_encodable(json.loads(line)))
-    return records
+        return
+    with log.open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line.decode("utf-8", "replace"))
+            except json.JSONDecodeError:
+                continue
+            if not isinstance(record, dict):
+                continue
+            if isinstance(record.get("sections"), list):
+                record["sections"] = [
+                    [str(part)[-_MOST_OUTPUT:] for part in section]
+                    for section in record["sections"]
+                ]
+            yield _encodable(record)
 
 
 def _encodable(record: dict[str, Any]) -> dict[str, Any]:

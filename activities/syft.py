@@ -10,8 +10,9 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_file, put_bytes, put_file
+from activities.artifact_store import get_file, put_bytes
 from activities.interpreter import find_interpreter
+from activities.log_artifact import put_log
 from activities.packaging import install_wheel
 from activities.process import Completed
 from activities.result_file import read_result
@@ -66,7 +67,7 @@ async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerd
         sandbox = uv_sandbox(uv, interpreter, pipeline, repository, results=results)
         done = await install_wheel(sandbox, uv, interpreter, pipeline, wheel, tree, folder)
         if done.code != 0:
-            log = await put_file(done.output, "text/plain")
+            log = await put_log(done.output)
             summary = f"syft: wheel does not install: {last_error(done.tail(8000))}"
             return StageVerdict(state="failed", summary=summary, artifacts=(log,))
         return await _scanned(syft, tree, name, version, folder)
@@ -116,7 +117,7 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path
     sandbox = syft_sandbox(syft, results)
     done = await list_components(sandbox, tree, name, version, folder / "syft.log")
     if done.code != 0:
-        log = await put_file(done.output, "text/plain")
+        log = await put_log(done.output)
         summary = f"syft: failed: {last_error(done.tail(8000))}"
         return StageVerdict(state="failed", summary=summary, artifacts=(log,))
     listed = normalised_cyclonedx(_document(results / CYCLONEDX))

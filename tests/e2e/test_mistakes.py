@@ -96,6 +96,15 @@ def test_a_repository_without_a_commit(program: Program, tmp_path: Path) -> None
     assert "has no commit yet" in line
 
 
+def test_a_commit_without_files(program: Program, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "feat: nothing")
+
+    line = _one_line(program.run("run", tmp_path), 2)
+
+    assert "no tests found in commit" in line
+
+
 def test_a_shallow_clone(program: Program, tmp_path: Path) -> None:
     repository = plain_repository(tmp_path / "repository", {"test_a.py": TESTS})
     git(repository, "commit", "--quiet", "--allow-empty", "--message", "feat: more")

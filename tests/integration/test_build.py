@@ -48,3 +48,33 @@ async def test_a_source_that_does_not_compile(
 
     assert verdict.state == "failed"
     assert verdict.summary.startswith(said)
+
+
+async def test_a_build_back_end_that_hangs_is_ended_and_named(tmp_path: Path) -> None:
+    files: Files = {
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'stuck'\n"
+        "backend-path = ['.']\n\n[project]\nname = 'stuck'\nversion = '1'\n",
+        "stuck.py": "import time\n\n\ndef build_editable(*_):\n    time.sleep(10_000)\n",
+    }
+    pipeline = Pipeline.model_validate({"build": {"timeout": "5s"}})
+    request = await stage_request(tmp_path / "repository", "build", pipeline, [files])
+
+    verdict = await ActivityEnvironment().run(build_environment, request)
+
+    assert verdict.state == "failed"
+    assert verdict.summary.endswith("(after 5 s)")
+    assert "\n" not in verdict.summary
+
+
+async def test_a_build_back_end_that_ends_well_and_makes_nothing(tmp_path: Path) -> None:
+    files: Files = {
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'idle'\n"
+        "backend-path = ['.']\n\n[project]\nname = 'idle'\nversion = '1'\n",
+        "idle.py": "import os\n\n\ndef build_editable(*_):\n"
+        "    print('\\x00\\x1b[31mgarbage')\n    os._exit(0)\n",
+    }
+
+    verdict = await _built(tmp_path, files)
+
+    assert verdict.state == "failed"
+    assert verdict.summary.isprintable()
