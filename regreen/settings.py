@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Address of the web UI of a server that is not the embedded one, for links."""
     releases: Path | None = None
     """Folder for published releases. Unset: `releases` in `state`."""
+    trivy_database: Path | None = None
+    """Trivy's cache folder, whose `db` holds advisories. Unset: dependencies are not scanned."""
     signing_key: str | None = None
     """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
     password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""

@@ -39,6 +39,9 @@ State = Annotated[
     typer.Option("--state", help="Folder for database, artifacts and caches.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Do every step anew, even where nothing has changed.")
+]
 Run = Annotated[str, typer.Argument(help="A run: its workflow id, its commit, or the start of it.")]
 
 
@@ -67,6 +70,7 @@ def run(
     ref: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "HEAD",
     json: Json = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start, do not follow.")] = False,
+    no_cache: NoCache = False,
     state: State = None,
 ) -> int:
     """Start the pipeline of a commit, or join the run that it has, and follow it.
@@ -76,7 +80,10 @@ def run(
     Examples: `regreen run` · `regreen run ../shop --ref main --json`
     """
     settings = run_command.use_state(state)
-    return complete(run_command.run(repository, ref, json=json, detach=detach, settings=settings))
+    started = run_command.run(
+        repository, ref, json=json, detach=detach, reuse=not no_cache, settings=settings
+    )
+    return complete(started)
 
 
 @app.command()
@@ -205,12 +212,15 @@ def cancel(run: Run, json: Json = False, state: State = None) -> int:
 
 
 @app.command()
-def retry(run: Run, json: Json = False, state: State = None) -> int:
+def retry(run: Run, json: Json = False, no_cache: NoCache = False, state: State = None) -> int:
     """Run a commit again whose run has ended.
 
-    Example: `regreen retry 3f2a9c1`
+    Steps whose inputs have not changed come back with the results they had.
+
+    Examples: `regreen retry 3f2a9c1` · `regreen retry 3f2a9c1 --no-cache`
     """
-    return complete(steer.retry(run, json=json, settings=run_command.use_state(state)))
+    settings = run_command.use_state(state)
+    return complete(steer.retry(run, json=json, reuse=not no_cache, settings=settings))
 
 
 @app.command()

@@ -19,6 +19,8 @@ class BillOfMaterialsRequest(Contract):
     """Where the wheel comes from; its repository's package cache is used."""
     pipeline: Pipeline
     wheel: ArtifactRef
+    reuse: bool = False
+    """As in `StageRequest`."""
 
 
 class PlanRequest(Contract):

@@ -116,6 +116,12 @@ def scanned(gate: GateName, tool: str, *findings: Finding, **more: Any) -> Scan:
     return Scan(gate=gate, tool=tool, found=len(findings), **(known | more))
 
 
+def packaged(tool: str, *names: str) -> Scan:
+    """The scan of a packager that made these files."""
+    artifacts = tuple(map(ref, names))
+    return scanned("packages", tool, examined=len(names), unit="package", artifacts=artifacts)
+
+
 def finding(rule: str, **more: Any) -> Finding:
     """A finding that blocks."""
     known = {"tool": "bandit", "severity": "high", "path": "shop.py", "line": 7, "message": "bad"}
@@ -257,10 +263,12 @@ ALL_GREEN: dict[str, Any] = {
     "accept_load": None,
     "scan_secrets": scanned("secrets", "gitleaks"),
     "scan_python": scanned("static-analysis", "bandit"),
+    "scan_dependencies": scanned("dependencies", "trivy", unit="component"),
     "weigh_gates": weighed_with(),
-    "package_distribution": passed(
-        "wheel and sdist", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"
-    ),
+    "package_distribution": packaged("uv", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"),
+    "package_executable": packaged("pyinstaller", "shop"),
+    "package_wordpress_plugin": packaged("wordpress", "shop.zip"),
+    "package_by_command": packaged("command", "shop.tar"),
     "write_bills_of_materials": passed("14 components", "shop-1.1.0.cdx.json"),
     "plan_release": PLAN,
     "record_audit_event": None,
