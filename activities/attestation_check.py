@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from activities.cosign import ATTESTATIONS
+from activities.cosign import ATTESTATIONS, VERIFY_SCRIPT
 from activities.provenance import APPROVALS, HEALS, PIPELINE, PROVENANCE_SUFFIX, PROVENANCE_TYPE
+from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+from activities.versioning import NOTES
 from regreen.contracts.release import Expectations
 
 _BUNDLE_BYTES = 128 << 20
@@ -54,7 +56,9 @@ def unattested(listed: dict[str, str]) -> list[str]:
     proven = {path.removesuffix(end) for path in listed if path.endswith(end)}
     if not proven:
         return []
-    packages = {path for path in listed if path.endswith((".whl", ".tar.gz", ".zip"))}
+    others = (".bundle", ".sigstore.json", CYCLONEDX_SUFFIX, SPDX_SUFFIX)
+    packages = {path for path in listed if "/" not in path and not path.endswith(others)}
+    packages -= {NOTES, PUBLIC_KEY, VERIFY_SCRIPT}
     return sorted(packages - proven)
 
 

@@ -54,6 +54,8 @@ async def status(name: str, *, json: bool, settings: Settings) -> int:
             print_json(run_document(report, settings, connection.ui))
         else:
             print_result(report, connection.ui)
+            for wait in await runs.waits_of_release(connection.client, report):
+                output.print(wait, style="yellow", markup=False)
     return EXIT_OK
 
 

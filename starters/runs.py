@@ -221,6 +221,18 @@ def _final(status: WorkflowExecutionStatus | None, report: RunReport) -> RunRepo
     return report.model_copy(update={"state": state, "reason": reason})
 
 
+async def waits_of_release(client: Client, report: RunReport) -> list[str]:
+    """Why steps of the run's release are tried again and again, with what to do; often nothing."""
+    if not any(stage.running and stage.name == "release" for stage in report.stages):
+        return []
+    try:
+        child = await client.get_workflow_handle(f"{report.workflow_id}/release").describe()
+    except RPCError:
+        return []
+    pending = child.raw_description.pending_activities
+    return [each.last_failure.message for each in pending if each.last_failure.message]
+
+
 async def _progress(
     client: Client, handle: WorkflowHandle[PipelineWorkflow, RunReport], report: RunReport
 ) -> Progress:

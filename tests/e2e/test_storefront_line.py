@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -83,16 +84,15 @@ def test_cosign_itself_accepts_the_bundles(delivered: Delivered) -> None:
     assert {path.name for path in delivered.folder.glob("*.whl")} <= signed
     assert {path.name for path in delivered.folder.glob("*.tar.gz")} <= signed
     assert "SHA256SUMS" in signed
-    for bundle in bundles:
-        done = subprocess.run(
-            [str(cosign), "verify-blob", "--key", str(key), "--bundle", str(bundle)]
-            + ["--insecure-ignore-tlog=true", str(bundle).removesuffix(".bundle")],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == 0, f"{bundle.name}: {done.stderr}"
+    done = subprocess.run(
+        ["sh", str(delivered.folder / "verify.sh"), str(key)],
+        env={"PATH": f"{cosign.parent}:{os.defpath}", "HOME": str(delivered.folder.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_tag_holds_the_healed_tree(delivered: Delivered) -> None:
@@ -118,7 +118,9 @@ def test_verify_accepts_the_folder_and_refuses_a_tampered_copy(
     assert refused.code == 1, refused.errors
     assert refused.document["ok"] is False
     bad = [row["path"] for row in refused.document["rows"] if not row["ok"]]
-    assert bad == [wheel.name]
+    # And what is attested about it.
+    assert wheel.name in bad
+    assert all(path.startswith(wheel.name) for path in bad)
 
 
 def test_running_the_commit_again_joins_its_run(delivered: Delivered) -> None:

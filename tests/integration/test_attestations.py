@@ -173,6 +173,37 @@ def test_the_untouched_release_passes_with_regreen_and_with_the_script(place: Pa
     assert said.stdout == f"verified: {len(report.rows)} files\n"
 
 
+@pytest.fixture(scope="session")
+def sigstore_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program beside sigstore's JavaScript libraries."""
+    folder = tmp_path_factory.mktemp("sigstore")
+    quiet = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+    subprocess.run(
+        ["npm", "install", *quiet, "@sigstore/verify@4.1.3", "@sigstore/bundle@5.0.1"],
+        cwd=folder,
+        check=True,
+    )
+    return Path(shutil.copy(Path(__file__).with_name("sigstore_verify.js"), folder))
+
+
+def test_sigstores_javascript_library_agrees(place: Path, sigstore_library: Path) -> None:
+    def said() -> tuple[int, str]:
+        done = subprocess.run(
+            ["node", sigstore_library, place], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    bundles = sum(path.name.endswith((".bundle", ".sigstore.json")) for path in place.rglob("*"))
+    assert said() == (0, f"{bundles} bundles\n")
+    _flip(place / WHEEL)
+    _resubject(place)
+    code, refused = said()
+    assert code == 1
+    assert f"{WHEEL}.bundle: SIGNATURE_ERROR" in refused
+    assert f"{PROVENANCE}: SIGNATURE_ERROR" in refused
+    assert not verify_release(place).ok
+
+
 def test_a_folders_own_key_shows_that_it_is_whole_and_no_more(place: Path) -> None:
     report = verify_release(place)
     assert (report.ok, report.pinned) == (True, False)

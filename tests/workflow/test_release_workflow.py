@@ -37,10 +37,11 @@ from regreen.contracts.release import (
     TagRequest,
     VerificationReport,
 )
-from regreen.contracts.run import Release
+from regreen.contracts.run import PipelineRequest, Release, RunReport, StageReport
 from regreen.contracts.source import Source, Workspace
 from regreen.pipeline_file import ReleaseSection
 from regreen.roles import task_queue
+from starters.runs import waits_of_release
 from tests.integration.wheel_project import FILES, git, need, repository, workspace
 from workflows.release import ACTIVITIES, ReleaseWorkflow
 
@@ -198,7 +199,7 @@ async def _started(
     )
     async with orchestrator, publishing:
         yield await client.start_workflow(
-            ReleaseWorkflow.run, request, id=f"release-{uuid.uuid4()}", task_queue=queue
+            ReleaseWorkflow.run, request, id=f"{uuid.uuid4()}/release", task_queue=queue
         )
 
 
@@ -251,6 +252,36 @@ async def test_a_passing_trouble_is_tried_again_and_nothing_is_taken_back(
     async with _started(env.client, publisher.all(), _request()) as handle:
         await handle.result()
     assert Counter(publisher.calls) - Counter(PUBLISHED) == {step: 2}
+
+
+async def test_a_key_that_cannot_be_used_is_a_wait_that_says_what_to_do(
+    env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    without_key = ApplicationError("renew the token", type="SigningKeyUnavailable")
+    revoked = True
+
+    @activity.defn(name="sign_files")
+    async def sign(request: SignRequest) -> SignedFiles:
+        if revoked:
+            raise without_key
+        return await publisher.sign_files(request)
+
+    others = [step for step in publisher.all() if step.__name__ != "sign_files"]
+    async with _started(env.client, [sign, *others], _request()) as handle:
+        run = PipelineRequest(repository="a/b", location="/b", ref="main", commit="c")
+        report = RunReport(
+            workflow_id=handle.id.removesuffix("/release"),
+            run_id="1",
+            state="running",
+            request=run,
+            stages=(StageReport(name="release", running=True),),
+        )
+        while not (waits := await waits_of_release(env.client, report)):
+            await asyncio.sleep(0.05)
+        assert waits == ["renew the token"]
+        revoked = False
+        assert (await handle.result()).version == "1.0.0"
+    assert publisher.calls == PUBLISHED
 
 
 @pytest.mark.parametrize(
