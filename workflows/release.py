@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.release_verification import verify_published_release
     from activities.versioning import NOTES
     from regreen.contracts.base import Contract
-    from regreen.contracts.publishing import TargetRequest
+    from regreen.contracts.publishing import PublishedParts, TargetRequest
     from regreen.contracts.release import (
         ChecksumRequest,
         FolderRequest,
@@ -59,7 +59,12 @@ class ReleaseWorkflow:
 
     def __init__(self) -> None:
         self._states: dict[str, str] = dict.fromkeys(_STEPS, "")
+        self._published: PublishedParts | None = None
         self._undo: list[tuple[str, Callable[[], Coroutine[Any, Any, str]]]] = []
+
+    @workflow.query(description="What users see of the release; null before it is published.")
+    def published(self) -> PublishedParts | None:
+        return self._published
 
     @workflow.run
     async def run(self, request: ReleaseRequest) -> Release:
@@ -67,7 +72,7 @@ class ReleaseWorkflow:
         self._show(request)
         try:
             files, signed = await self._sign(request)
-            await self._tag(request)
+            tag = await self._tag(request)
             folder = FolderRequest(
                 run=request.run,
                 repository=request.workspace.source.repository,
@@ -81,6 +86,7 @@ class ReleaseWorkflow:
             if workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError
             directory = await _uninterrupted(self._publish(request, folder))
+            self._published = PublishedParts(tag=tag, folder=folder, targets=targets)
         except BaseException:
             await self._compensate(request)
             raise
@@ -125,7 +131,7 @@ class ReleaseWorkflow:
             summary=f"cosign: sign {what}",
         )
 
-    async def _tag(self, request: ReleaseRequest) -> None:
+    async def _tag(self, request: ReleaseRequest) -> TagRequest:
         tag = TagRequest(
             location=request.workspace.source.location,
             name=request.plan.tag,
@@ -143,6 +149,7 @@ class ReleaseWorkflow:
         receipt = await _call(create_tag, tag, summary=f"git: tag {tag.name} at {tag.commit[:12]}")
         self._states["tag"] = f"{tag.name}{' was there' if receipt.adopted else ''}"
         self._show(request)
+        return tag
 
     async def _draft(self, request: ReleaseRequest, folder: FolderRequest) -> None:
         async def discard() -> str:

@@ -34,7 +34,7 @@ def _calls(module: Any) -> Calls:
             role, activity = node.args[:2]
             assert isinstance(role, ast.Constant) and isinstance(activity, ast.Name)
             calls.append((role.value, getattr(module, activity.id)))  # type: ignore[arg-type]
-        elif node.func.id == "_call" and isinstance(node.args[0], ast.Name):
+        elif node.func.id in ("_call", "call_publisher") and isinstance(node.args[0], ast.Name):
             # The release's own, whose role is always the publisher.
             calls.append(("publisher", getattr(module, node.args[0].id)))
     return calls
