@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 
 from activities import load_service
-from activities.artifact_store import put_bytes, put_file
+from activities.artifact_store import put_bytes
 from activities.environment import EnvironmentFailed, environment_of
 from activities.finding import Fingerprints, kept, one_line
 from activities.k6_summary import LoadSummary, Threshold, parse_summary
@@ -20,6 +20,7 @@ from activities.k6_verdict import judge
 from activities.load_baseline import accepted_figures, figures_of, regressions
 from activities.load_report import load_report
 from activities.load_service import LoadOutcome, LoadPlan
+from activities.log_artifact import put_log
 from activities.process import Completed, tail_of
 from activities.result_file import is_result, read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
@@ -262,7 +263,7 @@ def _no_outcome(done: Completed) -> str:
 
 
 async def _artifacts(output: Path, results: Path) -> tuple[ArtifactRef, ...]:
-    stored = [await put_file(output, "text/plain")]
+    stored = [await put_log(output)]
     summary = read_result(results / "summary.json")
     if summary is not None:
         stored.insert(0, await put_bytes(SUMMARY_FILE, summary, "application/json"))
@@ -271,5 +272,5 @@ async def _artifacts(output: Path, results: Path) -> tuple[ArtifactRef, ...]:
     if samples is not None:
         stored.append(await put_bytes(_SAMPLES, samples, "application/gzip"))
     if is_result(results / "service.log"):
-        stored.append(await put_file(results / "service.log", "text/plain"))
+        stored.append(await put_log(results / "service.log"))
     return tuple(stored)

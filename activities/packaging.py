@@ -1,6 +1,8 @@
 """The package stage: source distribution, and the wheel made from it, in the sandbox."""
 
 import tomllib
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import (
@@ -12,46 +14,51 @@ from packaging.utils import (
 from temporalio import activity
 
 from activities.artifact_store import put_file
-from activities.git import git
 from activities.interpreter import find_interpreter
+from activities.package_places import Place, commit_time, two_places
+from activities.package_scan import PackageFindings, failed, failed_command
 from activities.process import Completed
 from activities.result_file import is_result
 from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
-from activities.uv import last_error, uv_sandbox
-from activities.workspace import checked_out, private_folder
-from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.run import StageRequest, StageVerdict
+from activities.step_reuse import of_history, reusable
+from activities.uv import uv_sandbox
+from activities.workspace import private_folder
+from regreen.contracts.gates import Scan
+from regreen.contracts.run import StageRequest
 from regreen.errors import UsageError
 from regreen.pipeline_file import PackageSection, Pipeline
 from regreen.tools.locate import find
 
-_UV_MISSING = "skipped: uv not found, `regreen tools install`"
 _PYPROJECT_BYTES = 1 << 20
+_TOOL = "uv"
+_NOT_IMPORTED = frozenset({"test", "tests"})
+_IMPORT = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
 
 
 @activity.defn
-async def package_distribution(request: StageRequest) -> StageVerdict:
-    """Build sdist and wheel of the workspace, and install the wheel once to see that it can be.
+@reusable(section="package", tools=("uv",), subject=of_history)
+async def package_distribution(request: StageRequest) -> Scan:
+    """Build sdist and wheel in two fresh checkouts, compare them, and try the wheel.
 
     Timestamps in both come from the commit, so that a build back end that honours
-    SOURCE_DATE_EPOCH gives the same bytes again. A repository without a build system is skipped;
-    a build that fails is a failed verdict with its last error and its log.
+    SOURCE_DATE_EPOCH gives the same bytes again. A repository without a build system has nothing
+    to do; a build that fails is a problem with its last error and its log.
     """
     pipeline = request.pipeline
     require_isolation(pipeline.sandbox == "required")
-    async with checked_out(request.workspace) as copy:
+    async with two_places(request.workspace) as places:
+        copy = places[0].copy
         try:
-            pyproject = _pyproject(copy)
-            if not _buildable(copy, pyproject):
-                return StageVerdict(
-                    state="skipped", summary="package: no pyproject.toml to build from"
-                )
+            pyproject = read_pyproject(copy)
+            if not buildable(copy, pyproject):
+                why = "package: no pyproject.toml to build from"
+                return Scan(gate="packages", tool=_TOOL, nothing_to_do=why)
             interpreter = await find_interpreter(pipeline, pyproject)
         except UsageError as error:
-            return StageVerdict(state="failed", summary=f"package: {error}")
+            return failed(_TOOL, str(error))
         if (uv := find("uv")) is None:
-            return StageVerdict(state="skipped", summary=_UV_MISSING, missing_tool="uv")
-        epoch = (await git(["show", "-s", "--format=%ct", "HEAD"], cwd=copy)).decode().strip()
+            return Scan(gate="packages", tool=_TOOL, missing_tool="uv")
+        epoch = await commit_time(copy)
         with private_folder() as folder:
             # The logs lie where the build cannot put something else in their place.
             results = folder / "results"
@@ -61,40 +68,106 @@ async def package_distribution(request: StageRequest) -> StageVerdict:
                 interpreter,
                 pipeline,
                 request.workspace.source.repository,
-                workspace=copy,
                 results=results,
                 epoch=epoch,
             )
-            built = results / "dist"
-            done = await run_sandboxed(
-                sandbox,
-                [str(uv), "build", "--no-progress", "--python", str(interpreter)]
-                + [*_offline(pipeline), "--out-dir", inside(sandbox, built), "."],
-                output=folder / "build.log",
-                timeout=_timeout(pipeline),
-                subject="uv build: sdist and wheel",
-            )
-            if done.code != 0:
-                return await _failed("build", done, _timeout(pipeline))
-            try:
-                sdist, wheel = _distributions(built)
-            except UsageError as error:
-                return StageVerdict(state="failed", summary=f"package: {error}")
-            done = await install_wheel(
-                sandbox, uv, interpreter, pipeline, wheel, results / "installed", folder
-            )
-            if done.code != 0:
-                return await _failed("install of the wheel", done, _timeout(pipeline))
-            files = (
-                await put_file(wheel, "application/vnd.pypi.wheel+zip"),
-                await put_file(sdist, "application/gzip"),
-            )
-    return StageVerdict(
-        state="passed",
-        summary=f"package: {files[0].name} ({_kilobytes(files[0])}), "
-        f"{files[1].name} ({_kilobytes(files[1])}), wheel installs",
-        artifacts=files,
+            return await _build_and_try(request, sandbox, uv, interpreter, places, folder)
+
+
+async def _build_and_try(
+    request: StageRequest,
+    sandbox: Sandbox,
+    uv: Path,
+    interpreter: Path,
+    places: tuple[Place, Place],
+    folder: Path,
+) -> Scan:
+    pipeline, timeout = request.pipeline, _timeout(request.pipeline)
+    results = folder / "results"
+    builds = []
+    for place in places:
+        built = results / f"dist-{place.number}"
+        done = await run_sandboxed(
+            place.seen_by(sandbox),
+            [str(uv), "build", "--no-progress", "--python", str(interpreter)]
+            + [*_offline(pipeline), "--out-dir", inside(sandbox, built), place.shown],
+            output=folder / "build.log",
+            timeout=timeout,
+            subject=f"uv build: sdist and wheel, {place.number} of 2",
+        )
+        if done.code != 0:
+            return await failed_command(_TOOL, "build", done, timeout)
+        try:
+            builds.append(_distributions(built))
+        except UsageError as error:
+            return failed(_TOOL, str(error))
+    findings = PackageFindings(_TOOL)
+    section = pipeline.package or PackageSection()
+    first, second = ({path.name: path for path in build} for build in builds)
+    alike = findings.compare(section, first, second)
+    sdist, wheel = builds[0]
+    clean = folder / "clean"
+    clean.mkdir()
+    done = await _clean_install(sandbox, uv, interpreter, pipeline, wheel, clean, folder)
+    if done.code != 0:
+        return await failed_command(_TOOL, "install of the wheel", done, timeout)
+    tried, command = "wheel runs", list(section.smoke)
+    if not command:
+        names = _modules(wheel)
+        tried = f"wheel imports {', '.join(names[:3])}" if names else "wheel installs"
+        command = ["python", "-c", _IMPORT, *names]
+    logs = await findings.smoke(
+        Sandbox(environment=clean), command, what=wheel.name, log=folder / "smoke.log"
     )
+    files = (
+        await put_file(wheel, "application/vnd.pypi.wheel+zip"),
+        await put_file(sdist, "application/gzip"),
+    )
+    figures = [tried] * (not logs) + ["twice the same bytes"] * alike
+    return await findings.scan((*files, *logs), figures)
+
+
+async def _clean_install(
+    sandbox: Sandbox,
+    uv: Path,
+    interpreter: Path,
+    pipeline: Pipeline,
+    wheel: Path,
+    clean: Path,
+    logs: Path,
+) -> Completed:
+    """Install a wheel and what it needs into a virtual environment of its own."""
+    shown = replace(sandbox, environment=clean, environment_writable=True)
+    python = f"{inside(shown, clean)}/bin/python"
+    for arguments in (
+        ["venv", "--quiet", "--allow-existing", "--python", str(interpreter)]
+        + [*_offline(pipeline), inside(shown, clean)],
+        ["pip", "install", "--no-progress", "--python", python, *_offline(pipeline)]
+        + [inside(shown, wheel)],
+    ):
+        done = await run_sandboxed(
+            shown,
+            [str(uv), *arguments],
+            output=logs / "install.log",
+            timeout=_timeout(pipeline),
+            subject=f"uv {arguments[0]}: {wheel.name}",
+        )
+        if done.code != 0:
+            break
+    return done
+
+
+def _modules(wheel: Path) -> list[str]:
+    """The names that the wheel gives to import, but for tests."""
+    found = set()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            top, _, rest = name.partition("/")
+            if rest == "__init__.py":
+                found.add(top)
+            elif not rest and Path(name).suffix in (".py", ".so", ".pyd"):
+                found.add(name.partition(".")[0])
+    return sorted(name for name in found if name.isidentifier() and name not in _NOT_IMPORTED)
 
 
 async def install_wheel(
@@ -121,7 +194,8 @@ async def install_wheel(
     )
 
 
-def _pyproject(copy: Path) -> str | None:
+def read_pyproject(copy: Path) -> str | None:
+    """The text of the checkout's pyproject.toml; None without one. Raises UsageError."""
     path = copy / "pyproject.toml"
     if not path.exists() and not path.is_symlink():
         return None
@@ -130,7 +204,8 @@ def _pyproject(copy: Path) -> str | None:
     return path.read_text("utf-8", "replace")
 
 
-def _buildable(copy: Path, pyproject: str | None) -> bool:
+def buildable(copy: Path, pyproject: str | None) -> bool:
+    """Whether the checkout has a build system. Raises UsageError."""
     if is_result(copy / "setup.py"):
         return True
     try:
@@ -155,19 +230,14 @@ def _distributions(folder: Path) -> tuple[Path, Path]:
             raise UsageError(
                 f"the build back end made a file with a wrong name: {error}"
             ) from error
+    for path in wheels:
+        if not zipfile.is_zipfile(path):
+            raise UsageError(f"{path.name} is not a zip file")
     if len(sdists) != 1 or len(wheels) != 1:
         raise UsageError(
             f"the build made {len(sdists)} sdists and {len(wheels)} wheels, expected one of each"
         )
     return sdists[0], wheels[0]
-
-
-async def _failed(what: str, done: Completed, timeout: float) -> StageVerdict:
-    reason = f"not done after {timeout:g} s" if done.timed_out else last_error(done.tail(8000))
-    log = await put_file(done.output, "text/plain")
-    return StageVerdict(
-        state="failed", summary=f"package: {what} failed: {reason}", artifacts=(log,)
-    )
 
 
 def _timeout(pipeline: Pipeline) -> float:
@@ -176,7 +246,3 @@ def _timeout(pipeline: Pipeline) -> float:
 
 def _offline(pipeline: Pipeline) -> list[str]:
     return [] if pipeline.build.network else ["--offline"]
-
-
-def _kilobytes(ref: ArtifactRef) -> str:
-    return f"{max(1, round(ref.bytes / 1000))} kB"

@@ -13,8 +13,10 @@ from temporalio.exceptions import ApplicationError
 from activities.artifact_store import get_file, put_bytes, put_file
 from activities.interpreter import find_interpreter
 from activities.packaging import install_wheel
+from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, isolation, require_isolation, run_sandboxed
+from activities.step_reuse import reusable
 from activities.uv import last_error, uv_sandbox
 from activities.workspace import private_folder
 from regreen.contracts.artifacts import ArtifactRef
@@ -25,6 +27,8 @@ from regreen.tools.locate import find
 
 CYCLONEDX_SUFFIX = ".cdx.json"
 SPDX_SUFFIX = ".spdx.json"
+CYCLONEDX = "cyclonedx.json"
+SPDX = "spdx.json"
 
 _MISSING = "skipped: {} not found, `regreen tools install`"
 _SCAN_SECONDS = 120.0
@@ -33,6 +37,7 @@ _TIMESTAMP = datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @activity.defn
+@reusable(section="package", tools=("syft", "uv"))
 async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerdict:
     """Install the wheel into a folder and list what is there, as CycloneDX and as SPDX.
 
@@ -67,13 +72,12 @@ async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerd
         return await _scanned(syft, tree, name, version, folder)
 
 
-async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path) -> StageVerdict:
-    results = tree.parent
-    isolated = isolation().kind == "bubblewrap"
-    program = Mount(syft, "/tools/syft")
-    sandbox = Sandbox(
+def syft_sandbox(syft: Path, results: Path, environment: Path | None = None) -> Sandbox:
+    """Where syft looks at a tree below `results`, or at `environment`."""
+    return Sandbox(
+        environment=environment,
         results=results,
-        mounts=(program,),
+        mounts=(Mount(syft, "/tools/syft"),),
         variables={
             "NO_COLOR": "1",
             "SYFT_CHECK_FOR_APP_UPDATE": "false",
@@ -82,24 +86,40 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path
             "SYFT_RELATIONSHIPS_PACKAGE_FILE_OWNERSHIP": "false",
         },
     )
-    cyclonedx, spdx = results / "cyclonedx.json", results / "spdx.json"
-    done = await run_sandboxed(
+
+
+async def list_components(
+    sandbox: Sandbox, tree: Path, name: str, version: str, output: Path
+) -> Completed:
+    """Write `cyclonedx.json` and `spdx.json` of a tree into the sandbox's results."""
+    assert sandbox.results is not None
+    (program,) = sandbox.mounts
+    isolated = isolation().kind == "bubblewrap"
+    cyclonedx, spdx = sandbox.results / CYCLONEDX, sandbox.results / SPDX
+    return await run_sandboxed(
         sandbox,
-        [program.target if isolated else str(syft), "scan", f"dir:{inside(sandbox, tree)}"]
+        [program.target if isolated else str(program.source)]
+        + ["scan", f"dir:{inside(sandbox, tree)}"]
         + ["--quiet", "--source-name", name, "--source-version", version]
         # Without it, launchers for other systems that tools carry along are listed as products.
         + ["--override-default-catalogers", "python-installed-package-cataloger"]
         + ["--output", f"cyclonedx-json={inside(sandbox, cyclonedx)}"]
         + ["--output", f"spdx-json={inside(sandbox, spdx)}"],
-        output=folder / "syft.log",
+        output=output,
         timeout=_SCAN_SECONDS,
         subject=f"syft: {name} {version}",
     )
+
+
+async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path) -> StageVerdict:
+    results = tree.parent
+    sandbox = syft_sandbox(syft, results)
+    done = await list_components(sandbox, tree, name, version, folder / "syft.log")
     if done.code != 0:
         log = await put_file(done.output, "text/plain")
         summary = f"syft: failed: {last_error(done.tail(8000))}"
         return StageVerdict(state="failed", summary=summary, artifacts=(log,))
-    listed = normalised_cyclonedx(_document(cyclonedx))
+    listed = normalised_cyclonedx(_document(results / CYCLONEDX))
     count = len(listed["components"])
     if count == 0:
         return StageVerdict(state="failed", summary="syft: 0 components examined")
@@ -110,7 +130,7 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path
         ),
         await put_bytes(
             f"{stem}{SPDX_SUFFIX}",
-            _encoded(normalised_spdx(_document(spdx))),
+            _encoded(normalised_spdx(_document(results / SPDX))),
             "application/spdx+json",
         ),
     )

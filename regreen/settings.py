@@ -46,6 +46,13 @@ class Settings(BaseSettings):
     twine_password: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("TWINE_PASSWORD")
     )
+    trivy_database: Path | None = None
+    """Trivy's cache folder, whose `db` holds advisories. Unset: dependencies are not scanned."""
+    signing_key: str | None = None
+    """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
+    password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""
+    builder: str = "urn:regreen:builder"
+    """Name of this installation as the builder, for the provenance of releases."""
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY")
     )

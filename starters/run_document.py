@@ -37,6 +37,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
                 for attempt in report.attempts
             ],
             "gates": [gate.model_dump(mode="json") for gate in report.gates],
+            "reused": list(report.reused),
             "quarantined": list(report.quarantined),
             "triage": None
             if report.triage is None

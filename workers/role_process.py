@@ -79,6 +79,8 @@ async def _keep(role: Role, client: Client, settings: Settings) -> None:
 def _environment(settings: Settings) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = {"REGREEN_STATE": str(settings.state.resolve())}
+    if settings.trivy_database is not None:
+        own["REGREEN_TRIVY_DATABASE"] = str(settings.trivy_database.resolve())
     if settings.artifacts is not None:
         own["REGREEN_ARTIFACTS"] = settings.artifacts
         # A store that is not a folder is reached with credentials; the sandbox does not show them.

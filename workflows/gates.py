@@ -17,7 +17,8 @@ async def judged_gates(
     """Weigh the scans and report the stage.
 
     It failed if any gate failed; it is skipped if all were. A missing tool that `require` names, by
-    its own name or the stage's, is a failure. A waived gate passes, and the summary says so.
+    its own name or the stage's, is a failure, and so is a skipped gate that it names. A waived gate
+    passes, and the summary says so.
     """
     weighed = await call(
         "runner",
@@ -46,6 +47,7 @@ async def judged_gates(
         summary="; ".join([*(verdict.summary for verdict in verdicts), *_score(line, weighed)]),
         artifacts=(*kept, *sarif, *more),
         gates=verdicts,
+        reused=tuple(f"{scan.tool}: {scan.reused}" for scan in scans if scan.reused),
     )
 
 
@@ -58,7 +60,11 @@ def _score(line: Line, weighed: WeighedGates) -> list[str]:
 
 
 def _required(line: Line, stage: str, verdict: GateVerdict) -> GateVerdict:
-    needed = {verdict.missing_tool, stage} & set(line.pipeline.require)
-    if verdict.missing_tool and needed:
+    if verdict.state != "skipped":
+        return verdict
+    needed: set[str] = {verdict.gate}
+    if verdict.missing_tool:
+        needed |= {verdict.missing_tool, stage}
+    if needed & set(line.pipeline.require):
         return verdict.model_copy(update={"state": "failed"})
     return verdict

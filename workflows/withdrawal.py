@@ -3,9 +3,10 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.cosign import PUBLIC_KEY, sign_files
+    from activities.cosign import sign_files
     from activities.git_tag import delete_tag
     from activities.publishing import withdraw_from_target
+    from activities.signing_key import PUBLIC_KEY
     from activities.withdrawal import withdraw_release_folder, write_withdrawal
     from regreen.contracts.publishing import (
         Withdrawal,

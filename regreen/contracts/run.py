@@ -30,6 +30,8 @@ class PipelineRequest(Contract):
     """Stop after the test stages."""
     step_by_step: bool = False
     """Run independent stages one after another; the benchmark's comparison."""
+    reuse: bool = True
+    """Whether steps may come back with the results of earlier runs."""
 
 
 class SourceFetched(Contract):
@@ -46,6 +48,8 @@ class StageRequest(Contract):
     stage: str
     workspace: Workspace
     pipeline: Pipeline
+    reuse: bool = False
+    """Whether an earlier result will do, where nothing has changed that it depends on."""
 
 
 class StageVerdict(Contract):
@@ -57,6 +61,8 @@ class StageVerdict(Contract):
     artifacts: tuple[ArtifactRef, ...] = ()
     missing_tool: str = ""
     """The tool whose absence made the stage skip."""
+    reused: str = ""
+    """Where an earlier result came from, in one line; empty when the work was done now."""
 
 
 class StageReport(Contract):
@@ -76,6 +82,8 @@ class StageReport(Contract):
     artifacts: tuple[ArtifactRef, ...] = ()
     gates: tuple[GateVerdict, ...] = ()
     """What its gates say, where it has any."""
+    reused: tuple[str, ...] = ()
+    """What of it was not done anew, a line each: the tool or stage, and the run it comes from."""
 
 
 class PullRequest(Contract):

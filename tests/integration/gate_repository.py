@@ -1,5 +1,6 @@
 """Small real repositories for the tests of the gates."""
 
+import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,25 @@ async def weighed(request: StageRequest, scan: Scan, now: str = "2026-11-25T12:0
     )
     found = await ActivityEnvironment().run(weigh_gates, weighing)
     return Gate(scan, found.verdicts[0], found)
+
+
+def waiving(rule: str) -> dict[str, str]:
+    """The document of a waiver that excuses a rule's findings for years."""
+    statement = {
+        "vulnerability": {"name": rule},
+        "status": "affected",
+        "action_statement": "known, and put up with for now",
+        "status_notes": "owner: shop; expires: 2099-01-01",
+    }
+    document = {
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": "https://shop.example/vex/1",
+        "author": "shop",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "version": 1,
+        "statements": [statement],
+    }
+    return {".vex/shop.json": json.dumps(document)}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -25,6 +25,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 port, behaviour = int(sys.argv[1]), sys.argv[2]
 print(f"behaviour {behaviour}")
+if behaviour == "noisy":
+    for _ in range(300):
+        sys.stdout.write("x" * 999_999 + "\\n")
+    print("the last word", flush=True)
 if behaviour == "crash":
     sys.exit("no database at /data")
 
@@ -138,6 +142,16 @@ async def test_a_crossed_threshold_is_named_with_the_value_measured(tmp_path: Pa
     assert duration.subject == "http_req_duration:p(99.5)<0.0001"
     assert re.fullmatch(r"http_req_duration p\(99\.5\)<0\.0001 \(was [\d.]+ ms\)", duration.message)
     assert count.message == "http_reqs count>1000 (was 5)"
+
+
+async def test_of_a_long_log_both_ends_are_kept(tmp_path: Path) -> None:
+    gate = await load(tmp_path, script({"iterations": 3}), behaviour="noisy")
+    assert gate.state == "passed", gate.summary
+    log = await stored(gate, "service.log")
+    assert len(log) < 9 << 20
+    assert log.startswith("behaviour noisy\n")
+    assert "bytes left out ...]" in log
+    assert log.endswith("the last word\n")
 
 
 async def test_thresholds_of_the_pipeline_file_hold_beside_the_scripts(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from activities.artifact_store import get_bytes
 from activities.packaging import package_distribution
-from regreen.contracts.run import StageRequest, StageVerdict
+from regreen.contracts.run import StageRequest
 from regreen.pipeline_file import PackageSection, Pipeline
+from tests.integration.gate_repository import Gate, waiving, weighed
 from tests.integration.wheel_project import FILES, need, repository, workspace
 
 
@@ -19,12 +20,10 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
-async def _package(
-    folder: Path, files: dict[str, str], pipeline: Pipeline | None = None
-) -> StageVerdict:
+async def _package(folder: Path, files: dict[str, str], pipeline: Pipeline | None = None) -> Gate:
     source = await workspace(repository(folder, files))
     request = StageRequest(stage="package", workspace=source, pipeline=pipeline or Pipeline())
-    return await package_distribution(request)
+    return await weighed(request, await package_distribution(request))
 
 
 async def test_wheel_and_sdist_are_built_and_the_same_again(tmp_path: Path) -> None:
@@ -70,7 +69,7 @@ async def test_wheel_whose_requirement_does_not_exist_fails_to_install(tmp_path:
 async def test_invalid_toml_fails_in_one_line(tmp_path: Path) -> None:
     verdict = await _package(tmp_path / "invalid", {"pyproject.toml": "[project\n"})
     assert verdict.state == "failed"
-    assert verdict.summary.startswith("package: pyproject.toml: not valid TOML")
+    assert verdict.summary.startswith("uv: pyproject.toml: not valid TOML")
     assert "\n" not in verdict.summary
 
 
@@ -102,7 +101,7 @@ async def test_build_sees_neither_secrets_nor_the_state_folder(
 async def test_a_link_that_the_build_left_is_no_package(tmp_path: Path) -> None:
     setup = (
         "import os\nfrom setuptools import setup\n"
-        "link = '/results/dist/evil-1.0-py3-none-any.whl'\n"
+        "link = '/results/dist-1/evil-1.0-py3-none-any.whl'\n"
         "os.path.lexists(link) or os.symlink('/etc/passwd', link)\n"
         "setup(name='sly', version='1.0', py_modules=[])\n"
     )
@@ -112,3 +111,58 @@ async def test_a_link_that_the_build_left_is_no_package(tmp_path: Path) -> None:
         "sly-1.0-py3-none-any.whl",
         "sly-1.0.tar.gz",
     ]
+
+
+SETUPTOOLS = {
+    "setup.py": "from setuptools import setup\n"
+    "setup(name='lot', version='1.0', packages=['lot'])\n",
+    "lot/__init__.py": "",
+}
+
+
+async def test_what_two_builds_do_not_make_alike_is_named_and_blocks_where_asked(
+    tmp_path: Path,
+) -> None:
+    files = SETUPTOOLS | {
+        "setup.py": "import time\nfrom pathlib import Path\n"
+        "Path('lot/stamp.py').write_text(f'built = {time.time_ns()}')\n" + SETUPTOOLS["setup.py"]
+    }
+    reported = await _package(tmp_path / "reported", files)
+    assert reported.state == "passed", reported.summary
+    assert "2 below high" in reported.summary
+    subjects = {finding.subject for finding in reported.scan.findings}
+    assert subjects == {"lot-1.0-py3-none-any.whl", "lot-1.0.tar.gz"}
+    required = Pipeline(package=PackageSection(reproducible="required"))
+    blocked = await _package(tmp_path / "blocked", files, required)
+    assert blocked.state == "failed"
+    assert "not-reproducible at lot-1.0-py3-none-any.whl" in blocked.summary
+    assert "built twice, SHA-256" in blocked.summary
+    waived = await _package(tmp_path / "waived", files | waiving("not-reproducible"), required)
+    assert waived.state == "waived", waived.summary
+
+
+async def test_a_wheel_that_cannot_be_imported_where_nothing_else_is_fails(
+    tmp_path: Path,
+) -> None:
+    files = FILES | {"tiny_shop/__init__.py": "import missing_warehouse\n"}
+    verdict = await _package(tmp_path / "shop", files)
+    assert verdict.state == "failed"
+    (finding,) = verdict.scan.findings
+    assert (finding.rule, finding.subject) == ("smoke-run", "tiny_shop-0.2.0-py3-none-any.whl")
+    assert "No module named 'missing_warehouse'" in finding.message
+    assert verdict.artifacts[-1].name == "smoke.log"
+
+
+async def test_a_command_of_the_pipeline_file_tries_the_installed_wheel(tmp_path: Path) -> None:
+    script = '\n[project.scripts]\ntiny = "tiny_shop:main"\n'
+    main = "import sys\ndef main():\n    sys.exit('no till' if 'sell' in sys.argv else 0)\n"
+    files = {"pyproject.toml": FILES["pyproject.toml"] + script, "tiny_shop/__init__.py": main}
+    good = Pipeline(package=PackageSection(smoke=("tiny", "--version")))
+    verdict = await _package(tmp_path / "good", files, good)
+    assert verdict.state == "passed", verdict.summary
+    assert "wheel runs, twice the same bytes" in verdict.summary
+    bad = Pipeline(package=PackageSection(smoke=("tiny", "sell")))
+    verdict = await _package(tmp_path / "bad", files, bad)
+    assert verdict.state == "failed"
+    assert "smoke-run at tiny_shop-0.2.0-py3-none-any.whl" in verdict.summary
+    assert "no till" in verdict.summary

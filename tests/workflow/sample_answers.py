@@ -21,6 +21,8 @@ from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.receipts import TakenBack, TargetReceipt
 from regreen.contracts.release import (
+    Attestations,
+    AttestRequest,
     FolderReceipt,
     ReleaseFile,
     ReleasePlan,
@@ -113,6 +115,12 @@ def scanned(gate: GateName, tool: str, *findings: Finding, **more: Any) -> Scan:
     """What a gate's tool found in twelve files."""
     known: dict[str, Any] = {"examined": 12, "unit": "file", "findings": findings}
     return Scan(gate=gate, tool=tool, found=len(findings), **(known | more))
+
+
+def packaged(tool: str, *names: str) -> Scan:
+    """The scan of a packager that made these files."""
+    artifacts = tuple(map(ref, names))
+    return scanned("packages", tool, examined=len(names), unit="package", artifacts=artifacts)
 
 
 def finding(rule: str, **more: Any) -> Finding:
@@ -224,6 +232,11 @@ def _signed(sign: SignRequest) -> SignedFiles:
     return SignedFiles(bundles=files, public_key=ref("cosign.pub"))
 
 
+def _attested(request: AttestRequest) -> Attestations:
+    paths = [f"{package.path}.provenance.sigstore.json" for package in request.packages]
+    return Attestations(files=tuple(ReleaseFile(path=path, content=ref(path)) for path in paths))
+
+
 def _tagged(tag: TagRequest) -> TagReceipt:
     return TagReceipt(name=tag.name, commit=tag.commit, object="e" * 40, adopted=False)
 
@@ -253,16 +266,19 @@ ALL_GREEN: dict[str, Any] = {
     "accept_load": None,
     "scan_secrets": scanned("secrets", "gitleaks"),
     "scan_python": scanned("static-analysis", "bandit"),
+    "scan_dependencies": scanned("dependencies", "trivy", unit="component"),
     "weigh_gates": weighed_with(),
-    "package_distribution": passed(
-        "wheel and sdist", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"
-    ),
+    "package_distribution": packaged("uv", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"),
+    "package_executable": packaged("pyinstaller", "shop"),
+    "package_wordpress_plugin": packaged("wordpress", "shop.zip"),
+    "package_by_command": packaged("command", "shop.tar"),
     "write_bills_of_materials": passed("14 components", "shop-1.1.0.cdx.json"),
     "plan_release": PLAN,
     "record_audit_event": None,
     "comment_on_pull_request": None,
     "decide_pull_request": None,
     "sign_files": _signed,
+    "attest_files": _attested,
     "write_checksums": ref("SHA256SUMS"),
     "create_tag": _tagged,
     "delete_tag": True,

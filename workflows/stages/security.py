@@ -1,4 +1,4 @@
-"""The security stage: secrets and static analysis, side by side."""
+"""The security stage: secrets, static analysis and known vulnerabilities, side by side."""
 
 import asyncio
 
@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.bandit import scan_python
     from activities.gate_weighing import weigh_gates
     from activities.gitleaks import scan_secrets
+    from activities.trivy import scan_dependencies
     from regreen.contracts.run import StageReport
     from regreen.roles import Role
     from workflows.calls import call
@@ -16,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 async def execute(line: Line) -> StageReport:
-    """Scan tree and history for secrets, and the Python sources for what bandit knows."""
+    """Scan tree and history for secrets, the Python sources, and what is installed with them."""
     section = line.pipeline.security
     if section is None:
         return StageReport(name="security", state="skipped", summary="switched off")
@@ -24,8 +25,17 @@ async def execute(line: Line) -> StageReport:
     scans = await asyncio.gather(
         call("runner", scan_secrets, request, summary="gitleaks tree and history", timeout=timeout),
         call("runner", scan_python, request, summary="bandit sources", timeout=timeout),
+        call(
+            "runner",
+            scan_dependencies,
+            request,
+            summary="trivy installed components",
+            timeout=timeout + line.pipeline.build.timeout,
+        ),
     )
     return await judged_gates(line, "security", *scans)
 
 
-ACTIVITIES: dict[Role, list[object]] = {"runner": [scan_secrets, scan_python, weigh_gates]}
+ACTIVITIES: dict[Role, list[object]] = {
+    "runner": [scan_secrets, scan_python, scan_dependencies, weigh_gates]
+}
