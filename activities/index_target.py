@@ -79,6 +79,8 @@ class IndexTarget:
             return
         errors = [line for line in said if "ERROR" in line or "Error" in line]
         last = " ".join(errors or said[-1:])
+        if "InvalidDistribution" in last:
+            raise refused(f"twine upload {name}: {last}"[:500])
         raise ApplicationError(f"twine upload {name}: {last}"[:500], type="TargetUnreachable")
 
     async def finish(self) -> bool:

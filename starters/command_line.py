@@ -17,6 +17,7 @@ from starters import (
     setup,
     steer,
     verification,
+    withdraw,
 )
 from starters.console import complete, leave, tell
 
@@ -33,6 +34,8 @@ app = typer.Typer(
 )
 tools = typer.Typer(no_args_is_help=True, help="The programs that Regreen runs.")
 app.add_typer(tools, name="tools")
+release = typer.Typer(no_args_is_help=True, help="Releases that runs have made.")
+app.add_typer(release, name="release")
 
 State = Annotated[
     Path | None,
@@ -278,6 +281,23 @@ def doctor(json: Json = False, state: State = None) -> int:
     Example: `regreen doctor`
     """
     return complete(setup.doctor(json=json, settings=run_command.use_state(state)))
+
+
+@release.command(name="withdraw")
+def withdraw_release(
+    run: Run,
+    reason: Annotated[str, typer.Option(help="Why; users read it.")],
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """Take a release back: delete, yank or mark it, and leave a signed record.
+
+    A run that has not ended is cancelled first.
+
+    Example: `regreen release withdraw 3f2a9c1 --reason "loses orders on restart"`
+    """
+    settings = run_command.use_state(state)
+    return complete(withdraw.withdraw(run, reason, json=json, settings=settings))
 
 
 @tools.command()

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         write_checksums,
     )
     from activities.release_verification import verify_published_release
-    from regreen.contracts.publishing import TargetRequest
+    from regreen.contracts.publishing import PublishedParts, TargetRequest
     from regreen.contracts.release import (
         FolderRequest,
         PublishedRelease,
@@ -47,7 +47,12 @@ class ReleaseWorkflow:
 
     def __init__(self) -> None:
         self._states: dict[str, str] = dict.fromkeys(_STEPS, "")
+        self._published: PublishedParts | None = None
         self._undo: list[tuple[str, Callable[[], Coroutine[Any, Any, str]]]] = []
+
+    @workflow.query(description="What users see of the release; null before it is published.")
+    def published(self) -> PublishedParts | None:
+        return self._published
 
     @workflow.run
     async def run(self, request: ReleaseRequest) -> Release:
@@ -55,7 +60,7 @@ class ReleaseWorkflow:
         self._show(request)
         try:
             files, signed = await self._sign(request)
-            await self._tag(request, signed)
+            tag = await self._tag(request, signed)
             folder = FolderRequest(
                 run=request.run,
                 repository=request.workspace.source.repository,
@@ -69,6 +74,7 @@ class ReleaseWorkflow:
             if workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError
             directory = await _uninterrupted(self._publish(request, folder))
+            self._published = PublishedParts(tag=tag, folder=folder, targets=targets)
         except BaseException:
             await self._compensate(request)
             raise
@@ -89,7 +95,7 @@ class ReleaseWorkflow:
         self._show(request)
         return files, signed
 
-    async def _tag(self, request: ReleaseRequest, signed: SignedFiles) -> None:
+    async def _tag(self, request: ReleaseRequest, signed: SignedFiles) -> TagRequest:
         tag = TagRequest(
             location=request.workspace.source.location,
             name=request.plan.tag,
@@ -109,6 +115,7 @@ class ReleaseWorkflow:
         )
         self._states["tag"] = f"{tag.name}{' was there' if receipt.adopted else ''}"
         self._show(request)
+        return tag
 
     async def _draft(self, request: ReleaseRequest, folder: FolderRequest) -> None:
         async def discard() -> str:

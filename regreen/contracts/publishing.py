@@ -4,7 +4,8 @@ from pydantic import Field
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
-from regreen.contracts.release import ReleaseFile
+from regreen.contracts.receipts import TakenBack
+from regreen.contracts.release import FolderRequest, ReleaseFile, TagRequest
 from regreen.pipeline_file import TargetSection
 
 
@@ -24,3 +25,46 @@ class TargetRequest(Contract):
     """Everything in the release folder; a target takes what it can hold."""
     public_key: ArtifactRef | None = None
     """The key that must have signed what is fetched back."""
+
+
+class PublishedParts(Contract):
+    """What a release has written where users see it, for taking it back."""
+
+    tag: TagRequest
+    folder: FolderRequest
+    targets: tuple[TargetRequest, ...]
+
+
+class WithdrawRequest(Contract):
+    """A published release that is to be taken back."""
+
+    parts: PublishedParts
+    reason: str
+    by: str
+    """Who wants it."""
+    at: str
+    """ISO 8601 time."""
+
+
+class WithdrawalRecord(Contract):
+    """What the statement about a withdrawn release is written from."""
+
+    request: WithdrawRequest
+    taken: tuple[TakenBack, ...]
+
+
+class WithdrawnFolder(Contract):
+    """A release folder that is moved aside, and what is put beside it."""
+
+    folder: FolderRequest
+    statements: tuple[ReleaseFile, ...]
+
+
+class Withdrawal(Contract):
+    """How taking back a release ended."""
+
+    version: str
+    tag: str
+    taken: tuple[TakenBack, ...]
+    directory: str
+    """Where the release folder is now, with the signed record of its withdrawal."""

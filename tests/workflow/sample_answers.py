@@ -19,6 +19,7 @@ from regreen.contracts.gates import (
 )
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
+from regreen.contracts.receipts import TakenBack, TargetReceipt
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
@@ -242,6 +243,8 @@ def _tagged(tag: TagRequest) -> TagReceipt:
 
 _FOLDER = FolderReceipt(directory="/releases/example/shop/1.1.0", sums="0" * 64, adopted=False)
 
+_RECEIPT = TargetReceipt(target="http", address="http://127.0.0.1/1.1.0", files=(), adopted=False)
+
 ALL_GREEN: dict[str, Any] = {
     "fetch_source": fetched(UNIT_ONLY),
     "report_isolation": "bubblewrap",
@@ -282,6 +285,13 @@ ALL_GREEN: dict[str, Any] = {
     "draft_release_folder": _FOLDER,
     "publish_release_folder": _FOLDER,
     "discard_draft": True,
+    "stage_on_target": None,
+    "publish_on_target": _RECEIPT,
+    "fetch_back": _RECEIPT,
+    "take_back_from_target": "draft deleted",
+    "withdraw_from_target": TakenBack(target="http", done="3 files deleted"),
+    "write_withdrawal": (ReleaseFile(path="WITHDRAWAL.json", content=ref("WITHDRAWAL.json")),),
+    "withdraw_release_folder": "/releases/example/shop/withdrawn/1.1.0",
     "verify_published_release": VerificationReport(
         directory=_FOLDER.directory, ok=True, signed=True, key="", summary="verified", rows=()
     ),

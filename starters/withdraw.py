@@ -1,0 +1,95 @@
+"""`regreen release withdraw`: take back a release, published or not yet."""
+
+import getpass
+from datetime import UTC, datetime
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from regreen.contracts.publishing import PublishedParts, Withdrawal, WithdrawRequest
+from regreen.errors import EXIT_FAILED, EXIT_OK
+from regreen.roles import task_queue
+from regreen.settings import Settings
+from starters import runs
+from starters.console import note, output, print_json
+from starters.outages import through_outages
+from workers.embedded import Connection
+from workflows.failures import one_line
+from workflows.release import ReleaseWorkflow
+from workflows.withdrawal import WithdrawalWorkflow
+
+
+async def withdraw(name: str, reason: str, *, json: bool, settings: Settings) -> int:
+    """Cancel a run that has not ended, then take back what it has published."""
+
+    async def work(connection: Connection) -> int:
+        client = connection.client
+        identifier = await runs.find_run(client, name)
+        report = await runs.report_of(client, identifier)
+        if report.state in ("running", "waiting"):
+            note(f"{identifier} is {report.state}; cancelling it")
+            await runs.cancel(client, identifier)
+            await runs.follow(client, identifier, lambda _: None, through_waiting=True)
+        parts = await _published(client, identifier)
+        if parts is None:
+            return _tell(None, json)
+        try:
+            return _tell(await _withdrawn(client, identifier, parts, reason), json)
+        except WorkflowFailureError as error:
+            note(f"not withdrawn: {one_line(error.cause)}")
+            return EXIT_FAILED
+
+    return await through_outages(settings, work)
+
+
+async def _published(client: Client, run: str) -> PublishedParts | None:
+    handle = client.get_workflow_handle_for(ReleaseWorkflow.run, f"{run}/release")
+    try:
+        return await handle.query(ReleaseWorkflow.published)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    except WorkflowQueryFailedError:
+        return None
+
+
+async def _withdrawn(client: Client, run: str, parts: PublishedParts, reason: str) -> Withdrawal:
+    identifier = f"{run}/withdrawal"
+    try:
+        handle = await client.start_workflow(
+            WithdrawalWorkflow.run,
+            WithdrawRequest(
+                parts=parts,
+                reason=reason,
+                by=getpass.getuser(),
+                at=datetime.now(UTC).isoformat(timespec="seconds"),
+            ),
+            id=identifier,
+            task_queue=task_queue("orchestrator"),
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=f"withdraw {parts.tag.name}: {reason}"[:200],
+        )
+    except WorkflowAlreadyStartedError:
+        handle = client.get_workflow_handle_for(WithdrawalWorkflow.run, identifier)
+    return await handle.result()
+
+
+def _tell(withdrawal: Withdrawal | None, json: bool) -> int:
+    if json:
+        print_json(None if withdrawal is None else withdrawal.model_dump(mode="json"))
+    elif withdrawal is None:
+        _line("nothing was published; what had begun is taken back")
+    else:
+        _line(f"withdrawn {withdrawal.tag}: {withdrawal.directory}")
+        for taken in withdrawal.taken:
+            left = f"; still there: {len(taken.left)} files" if taken.left else ""
+            _line(f"  {taken.target}: {taken.done}{left}")
+    return EXIT_OK
+
+
+def _line(text: str) -> None:
+    output.print(text, markup=False, highlight=False, soft_wrap=True)

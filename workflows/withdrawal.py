@@ -1,0 +1,87 @@
+"""WithdrawalWorkflow: take back what was published, last step first, as far as each place can."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.cosign import sign_files
+    from activities.git_tag import delete_tag
+    from activities.publishing import withdraw_from_target
+    from activities.signing_key import PUBLIC_KEY
+    from activities.withdrawal import withdraw_release_folder, write_withdrawal
+    from regreen.contracts.publishing import (
+        Withdrawal,
+        WithdrawalRecord,
+        WithdrawnFolder,
+        WithdrawRequest,
+    )
+    from regreen.contracts.receipts import TakenBack
+    from regreen.contracts.release import ReleaseFile, SignRequest
+    from regreen.roles import Role
+    from workflows.release_calls import call_publisher
+
+
+@workflow.defn
+class WithdrawalWorkflow:
+    """Take a release back and leave a signed record of it. Goes only forwards."""
+
+    @workflow.run
+    async def run(self, request: WithdrawRequest) -> Withdrawal:
+        """Withdraw the release; what cannot be taken back is told, not hidden."""
+        parts = request.parts
+        taken = [
+            await call_publisher(
+                withdraw_from_target,
+                target,
+                summary=f"{target.target.label}: withdraw {target.tag}",
+            )
+            for target in reversed(parts.targets)
+        ]
+        deleted = await call_publisher(
+            delete_tag, parts.tag, summary=f"git: take back tag {parts.tag.name}"
+        )
+        kept = "not this release's own, kept"
+        taken.append(TakenBack(target="tag", done="deleted" if deleted else kept))
+        directory = await call_publisher(
+            withdraw_release_folder,
+            WithdrawnFolder(folder=parts.folder, statements=await self._statements(request, taken)),
+            summary=f"release folder: move {parts.folder.version} aside",
+        )
+        taken.append(TakenBack(target="folder", done=f"moved to {directory}"))
+        return Withdrawal(
+            version=parts.folder.version,
+            tag=parts.tag.name,
+            taken=tuple(taken),
+            directory=directory,
+        )
+
+    async def _statements(
+        self, request: WithdrawRequest, taken: list[TakenBack]
+    ) -> tuple[ReleaseFile, ...]:
+        statements = await call_publisher(
+            write_withdrawal,
+            WithdrawalRecord(request=request, taken=tuple(taken)),
+            summary=f"record of the withdrawal of {request.parts.folder.version}",
+        )
+        signed = await call_publisher(
+            sign_files,
+            SignRequest(files=statements),
+            summary=f"cosign: sign {len(statements)} statements",
+        )
+        key = signed.public_key
+        return (
+            *statements,
+            *signed.bundles,
+            *(() if key is None else (ReleaseFile(path=PUBLIC_KEY, content=key),)),
+        )
+
+
+ACTIVITIES: dict[Role, list[object]] = {
+    "publisher": [
+        withdraw_from_target,
+        delete_tag,
+        write_withdrawal,
+        sign_files,
+        withdraw_release_folder,
+    ]
+}
+"""Activities that a withdrawal needs, by the role whose workers run them."""
