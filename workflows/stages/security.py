@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.bandit import scan_python
     from activities.gate_weighing import weigh_gates
     from activities.gitleaks import scan_secrets
+    from activities.opengrep import scan_by_rules
     from activities.trivy import scan_dependencies
     from regreen.contracts.run import StageReport
     from regreen.roles import Role
@@ -17,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 async def execute(line: Line) -> StageReport:
-    """Scan tree and history for secrets, the Python sources, and what is installed with them."""
+    """Scan tree and history for secrets, the sources, and what is installed with them."""
     section = line.pipeline.security
     if section is None:
         return StageReport(name="security", state="skipped", summary="switched off")
@@ -25,6 +26,7 @@ async def execute(line: Line) -> StageReport:
     scans = await asyncio.gather(
         call("runner", scan_secrets, request, summary="gitleaks tree and history", timeout=timeout),
         call("runner", scan_python, request, summary="bandit sources", timeout=timeout),
+        call("runner", scan_by_rules, request, summary="opengrep sources", timeout=timeout),
         call(
             "runner",
             scan_dependencies,
@@ -37,5 +39,5 @@ async def execute(line: Line) -> StageReport:
 
 
 ACTIVITIES: dict[Role, list[object]] = {
-    "runner": [scan_secrets, scan_python, scan_dependencies, weigh_gates]
+    "runner": [scan_secrets, scan_python, scan_by_rules, scan_dependencies, weigh_gates]
 }
