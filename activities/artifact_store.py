@@ -45,6 +45,11 @@ async def put_file(
     return ArtifactRef(name=name or path.name, sha256=digest, bytes=size, media_type=media_type)
 
 
+async def is_stored(ref: ArtifactRef) -> bool:
+    """Whether the store has the artifact, by digest and size."""
+    return await _exists(open_store(load_settings().artifacts_url), ref.sha256, ref.bytes)
+
+
 async def get_bytes(ref: ArtifactRef) -> bytes:
     """Read an artifact.
 

@@ -24,6 +24,7 @@ from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
 from activities.source_files import NoSuchSources, regular_files, sources
+from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
 from regreen.contracts.run import StageRequest
@@ -52,6 +53,7 @@ class _Unusable(Exception):
 
 
 @activity.defn
+@reusable(section="security", tools=("bandit",))
 async def scan_python(request: StageRequest) -> Scan:
     """Examine the Python sources: `security.paths`, or all but the tests.
 

@@ -9,6 +9,7 @@ from activities.artifact_store import put_file
 from activities.environment import EnvironmentFailed, environment_of
 from activities.git import git
 from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
+from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.run import StageRequest, StageVerdict
@@ -30,6 +31,7 @@ for name in open(listing, "rb").read().split(b"\\0"):
 
 
 @activity.defn
+@reusable(section="build", tools=("uv",))
 async def build_environment(request: StageRequest) -> StageVerdict:
     """Make the environment, compile the sources and lint them when `build.lint` is set.
 

@@ -1,55 +1,77 @@
-"""cosign: signatures over the files of a release, with a key that only the publisher reads.
+"""cosign: signatures and attestations over the files of a release.
 
-Works offline with both generations of cosign: 2.x is told to leave the transparency log out, 3.x
-is given a signing configuration and a trusted root that are empty. Which one is there is found by
-asking, since distributions build cosign without its version.
+Works offline with both generations of cosign: 2.x is told to leave the transparency log out and
+to write the bundles that 3.x writes, 3.x is given a signing configuration and a trusted root that
+are empty. Which one is there is found by asking, since distributions build it without its version.
 """
 
 import asyncio
 import hashlib
 import json
-import os
 import secrets
 import shutil
-import subprocess
-import tempfile
-from functools import lru_cache
+from collections.abc import Callable
 from pathlib import Path
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file, put_file
+from activities.cosign_check import (
+    SECONDS,
+    TRUSTED_ROOT,
+    attestation_refusal,
+    environment,
+    last_line,
+    offers,
+    refusal,
+)
 from activities.process import run_process
+from activities.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance
 from activities.side_by_side import side_by_side
+from activities.signing_key import SigningKey, signing_key, unusable
+from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
 from activities.workspace import private_folder
-from regreen.contracts.release import ReleaseFile, SignedFiles, SignRequest
+from regreen.contracts.release import (
+    Attestations,
+    AttestRequest,
+    ReleaseFile,
+    SignedFiles,
+    SignRequest,
+)
 from regreen.settings import load_settings
 from regreen.tools.locate import find
 
 COSIGN_MISSING = "cosign not found, `regreen tools install`"
 BUNDLE_SUFFIX = ".bundle"
-PUBLIC_KEY = "cosign.pub"
+VERIFY_SCRIPT = "verify.sh"
+"""Verifies the folder with nothing but cosign and sha256sum."""
+ATTESTATIONS = {
+    f"{PROVENANCE_SUFFIX}.sigstore.json": PROVENANCE_TYPE,
+    f"{CYCLONEDX_SUFFIX}.sigstore.json": "https://cyclonedx.org/bom",
+    f"{SPDX_SUFFIX}.sigstore.json": "https://spdx.dev/Document",
+}
+"""How the attestations about a file are called after it, and their predicate's type.
 
-_PRIVATE_KEY = "cosign.key"
-_PASSWORD = "password"
-_SECONDS = 60.0
+The types are given to cosign as they are: for its short names it rewrites the predicate.
+"""
+
 _SIGNING_CONFIG = {
     "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
     "rekorTlogConfig": {},
     "tsaConfig": {},
 }
-_TRUSTED_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
 
 
 @activity.defn
 async def sign_files(request: SignRequest) -> SignedFiles:
-    """Sign each file with the publisher's key, which is made at the first need, and verify it.
+    """Sign each file with the publisher's key and verify it.
 
     The same bytes get the same signature again, although ECDSA would give another one each time:
     so a release that is made once more is the same to the byte. Without cosign nothing is signed
     and `skipped` says why; when `cosign` or `release` is required that is a non-retryable
-    ApplicationError `ToolRequired`.
+    ApplicationError `ToolRequired`. Raises ApplicationError `SigningKeyUnavailable`, which is
+    retried, when the key cannot be used now.
     """
     cosign = find("cosign")
     if cosign is None:
@@ -60,12 +82,11 @@ async def sign_files(request: SignRequest) -> SignedFiles:
                 non_retryable=True,
             )
         return SignedFiles(bundles=(), public_key=None, skipped=COSIGN_MISSING)
-    key = await signing_key(cosign)
-    kept = load_settings().state.resolve() / "signatures" / _digest(key / PUBLIC_KEY)[:32]
-    kept.mkdir(parents=True, exist_ok=True)
     # Equal files have one signature.
     contents = {file.content.sha256: file for file in request.files}
     with private_folder() as folder:
+        key = await signing_key(cosign, folder)
+        kept = _kept(key)
         works = []
         for number, (digest, file) in enumerate(contents.items(), start=1):
             own = folder / digest
@@ -73,159 +94,138 @@ async def sign_files(request: SignRequest) -> SignedFiles:
             subject = f"cosign: {file.path} ({number} of {len(contents)})"
             works.append(_signed(cosign, key, own, file, kept, subject))
         signatures = dict(zip(contents, await side_by_side(works), strict=True))
-    bundles = []
-    for file in request.files:
-        name = f"{file.path}{BUNDLE_SUFFIX}"
-        bundle = signatures[file.content.sha256]
-        content = await put_file(bundle, "application/json", name.rpartition("/")[2])
-        bundles.append(ReleaseFile(path=name, content=content))
-    public = await put_file(key / PUBLIC_KEY, "application/x-pem-file")
+        bundles = []
+        for file in request.files:
+            name = f"{file.path}{BUNDLE_SUFFIX}"
+            bundle = signatures[file.content.sha256]
+            content = await put_file(bundle, "application/json", name.rpartition("/")[2])
+            bundles.append(ReleaseFile(path=name, content=content))
+        public = await put_file(key.public, "application/x-pem-file")
     return SignedFiles(bundles=tuple(bundles), public_key=public)
 
 
-async def signing_key(cosign: Path) -> Path:
-    """The folder with the publisher's key pair and its password, made once in the state folder.
+@activity.defn
+async def attest_files(request: AttestRequest) -> Attestations:
+    """Attest where each package comes from, and what its bills of materials list.
 
-    Folders are readable by this user only, and so are their files. The pair appears complete or
-    not at all, and of several processes that make one at the same time all get the first.
+    The provenance is written here from what the workflow knows; nothing of it comes from the
+    build. Equal requests get equal attestations. With them comes the script that verifies the
+    folder without Regreen. Raises as `sign_files` does.
     """
-    keys = load_settings().state.resolve() / "keys"
-    folder = keys / "release"
-    if not folder.is_dir():
-        keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-        keys.chmod(0o700)
-        made = Path(tempfile.mkdtemp(prefix=".new-", dir=keys))
-        try:
-            await _generate(cosign, made)
-            made.rename(folder)
-        except OSError:
-            # Another process may have been first; then its pair is the one.
-            if not folder.is_dir():
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-    return folder
+    cosign = find("cosign")
+    if cosign is None:
+        # It was there when the files were signed; it will be again.
+        raise ApplicationError(COSIGN_MISSING, type="ToolMissing")
+    made = []
+    with private_folder() as folder:
+        key = await signing_key(cosign, folder)
+        for package in request.packages:
+            content = folder / package.content.sha256
+            await get_file(package.content, content)
+            for suffix, kind in ATTESTATIONS.items():
+                predicate = folder / f"{package.content.sha256}{suffix}"
+                if suffix.startswith(PROVENANCE_SUFFIX):
+                    predicate.write_text(json.dumps(provenance(request), sort_keys=True))
+                else:
+                    bill = request.bill_of(package, suffix.removesuffix(".sigstore.json"))
+                    if bill is None:
+                        continue
+                    await get_file(bill.content, predicate)
+                path = f"{package.path}{suffix}"
+                bundle = await _attested(cosign, key, folder, content, predicate, kind, path)
+                stored = await put_file(bundle, "application/json", path)
+                made.append(ReleaseFile(path=path, content=stored))
+    script = Path(__file__).with_name(VERIFY_SCRIPT)
+    stored = await put_file(script, "text/x-shellscript", VERIFY_SCRIPT)
+    made.append(ReleaseFile(path=VERIFY_SCRIPT, content=stored))
+    return Attestations(files=tuple(made))
 
 
-def refusal(cosign: Path, key: Path, bundle: Path, content: Path) -> str | None:
-    """Why cosign does not accept `bundle` as the signature of `content`; None when it does."""
-    try:
-        # A bundle of a few hundred bytes is what signing writes; more is not worth parsing.
-        with bundle.open("rb") as file:
-            signature = json.loads(file.read(1 << 20))
-    except (OSError, ValueError, RecursionError):
-        return "the bundle is not readable JSON"
-    with tempfile.TemporaryDirectory(prefix="regreen-cosign-") as private:
-        arguments = ["--key", str(key), "--bundle", str(bundle), "--insecure-ignore-tlog=true"]
-        if isinstance(signature, dict) and "mediaType" in signature:
-            root = Path(private) / "trusted-root.json"
-            root.write_text(json.dumps(_TRUSTED_ROOT))
-            arguments += ["--trusted-root", str(root)]
-        try:
-            done = subprocess.run(
-                [str(cosign), "verify-blob", *arguments, str(content)],
-                env=_environment(Path(private)),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"cosign gave no answer in {_SECONDS:g} s"
-    if done.returncode == 0:
-        return None
-    return _last_line(done.stderr.decode("utf-8", "replace"))
-
-
-async def _generate(cosign: Path, folder: Path) -> None:
-    password = secrets.token_urlsafe(32)
-    await _run(
-        [str(cosign), "generate-key-pair", "--output-key-prefix", str(folder / "cosign")],
-        folder,
-        "cosign: making the key pair",
-        password,
-    )
-    (folder / "output").unlink()
-    (folder / _PASSWORD).write_text(password)
-    for path in folder.iterdir():
-        path.chmod(0o600)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+def _kept(key: SigningKey) -> Path:
+    kept = load_settings().state.resolve() / "signatures" / _digest(key.public)[:32]
+    kept.mkdir(parents=True, exist_ok=True)
+    return kept
 
 
 async def _signed(
-    cosign: Path, key: Path, folder: Path, file: ReleaseFile, kept: Path, subject: str
+    cosign: Path, key: SigningKey, folder: Path, file: ReleaseFile, kept: Path, subject: str
 ) -> Path:
     if activity.in_activity():
         activity.heartbeat(subject)
-    await get_file(file.content, folder / "content")
+    content = folder / "content"
+    await get_file(file.content, content)
     bundle = kept / f"{file.content.sha256}{BUNDLE_SUFFIX}"
-    check = (cosign, key / PUBLIC_KEY, bundle, folder / "content")
-    if await asyncio.to_thread(refusal, *check) is not None:
-        await _sign(cosign, key, folder, bundle, subject)
+
+    def check(made: Path) -> str | None:
+        return refusal(cosign, key.public, made, content)
+
+    if await asyncio.to_thread(check, bundle) is not None:
+        await _make(cosign, key, folder, ["sign-blob"], content, bundle, check, subject)
     return bundle
 
 
-async def _sign(cosign: Path, key: Path, folder: Path, bundle: Path, subject: str) -> None:
+async def _attested(
+    cosign: Path,
+    key: SigningKey,
+    folder: Path,
+    content: Path,
+    predicate: Path,
+    kind: str,
+    path: str,
+) -> Path:
+    subject = f"cosign: {path}"
+    if activity.in_activity():
+        activity.heartbeat(subject)
+    about = f"{kind}\n{_digest(content)}\n{_digest(predicate)}"
+    bundle = _kept(key) / f"{hashlib.sha256(about.encode()).hexdigest()}.attestation"
+
+    def check(made: Path) -> str | None:
+        return attestation_refusal(cosign, key.public, made, content, kind)
+
+    if await asyncio.to_thread(check, bundle) is not None:
+        command = ["attest-blob", "--type", kind, "--predicate", str(predicate)]
+        await _make(cosign, key, folder, command, content, bundle, check, subject)
+    return bundle
+
+
+async def _make(
+    cosign: Path,
+    key: SigningKey,
+    folder: Path,
+    command: list[str],
+    content: Path,
+    bundle: Path,
+    check: Callable[[Path], str | None],
+    subject: str,
+) -> None:
+    """Have cosign write `bundle`, which appears only when it is complete and accepted."""
     made = folder / "made.bundle"
     made.unlink(missing_ok=True)
-    if await asyncio.to_thread(_has_signing_config, cosign):
+    if await asyncio.to_thread(offers, cosign, command[0], "--signing-config"):
         config, root = folder / "signing-config.json", folder / "trusted-root.json"
         config.write_text(json.dumps(_SIGNING_CONFIG))
-        root.write_text(json.dumps(_TRUSTED_ROOT))
+        root.write_text(json.dumps(TRUSTED_ROOT))
         offline = ["--signing-config", str(config), "--trusted-root", str(root)]
     else:
-        offline = ["--tlog-upload=false"]
-    await _run(
-        [str(cosign), "sign-blob", "--yes", "--key", str(key / _PRIVATE_KEY), *offline]
-        + ["--bundle", str(made), str(folder / "content")],
-        folder,
-        subject,
-        (key / _PASSWORD).read_text(),
+        offline = ["--tlog-upload=false", "--new-bundle-format"]
+    done = await run_process(
+        [str(cosign), *command, "--yes", "--key", key.reference, *offline]
+        + ["--bundle", str(made), str(content)],
+        output=folder / "output",
+        timeout=SECONDS,
+        subject=subject,
+        env=environment(folder) | key.secrets,
+        cwd=folder,
     )
-    check = (cosign, key / PUBLIC_KEY, made, folder / "content")
-    if (problem := await asyncio.to_thread(refusal, *check)) is not None:
+    if done.code != 0:
+        raise unusable(key, last_line(done.tail()), subject)
+    if (problem := await asyncio.to_thread(check, made)) is not None:
         raise ApplicationError(f"{subject}: fresh signature refused: {problem}", type="SignFailed")
     staged = bundle.with_name(f".{secrets.token_hex(8)}")
     shutil.copyfile(made, staged)
     staged.replace(bundle)
 
 
-async def _run(arguments: list[str], folder: Path, subject: str, password: str) -> None:
-    done = await run_process(
-        arguments,
-        output=folder / "output",
-        timeout=_SECONDS,
-        subject=subject,
-        env=_environment(folder) | {"COSIGN_PASSWORD": password},
-        cwd=folder,
-    )
-    if done.code != 0:
-        raise ApplicationError(f"{subject}: {_last_line(done.tail())}", type="SignFailed")
-
-
-@lru_cache(maxsize=4)
-def _has_signing_config(cosign: Path) -> bool:
-    said = subprocess.run(
-        [str(cosign), "sign-blob", "--help"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    return b"--signing-config" in said.stdout + said.stderr
-
-
-def _environment(home: Path) -> dict[str, str]:
-    # cosign keeps caches in its home, and takes keys and services from its environment.
-    return {"HOME": str(home), "PATH": os.defpath, "LC_ALL": "C"}
-
-
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _last_line(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    line = lines[-1] if lines else "no message"
-    return line.removeprefix("error during command execution: ")[:300]
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from temporalio import activity
 
-from activities.artifact_store import put_bytes
+from activities.artifact_store import get_bytes, put_bytes
 from activities.counted import counted
 from activities.finding import level, one_line, worst_first
 from activities.sarif import sarif_of
@@ -39,9 +39,11 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
     async with checked_out(Workspace(source=request.workspace.source)) as copy:
         waivers = read_waivers(copy)
     now = moment(request.now)
-    verdicts = tuple(weigh(scan, request.pipeline, waivers, now) for scan in request.scans)
-    findings = [finding for scan in request.scans for finding in scan.findings]
-    waived = {w.finding.fingerprint: w.waiver for v in verdicts for w in v.waived}
+    scans = [await _whole(scan) for scan in request.scans]
+    verdicts = tuple(weigh(scan, request.pipeline, waivers, now) for scan in scans)
+    findings = [finding for scan in scans for finding in scan.findings]
+    excused = {f.fingerprint: excuse(f, waivers.valid, now) for f in findings}
+    waived = {fingerprint: waiver for fingerprint, waiver in excused.items() if waiver}
     tools = [scan.tool for scan in request.scans if not scan.nothing_to_do]
     log = await put_bytes(
         f"{request.stage}.sarif",
@@ -50,6 +52,14 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
     )
     score = security_score(findings, waived) if request.stage == "security" else None
     return WeighedGates(verdicts=verdicts, sarif=log, score=score)
+
+
+async def _whole(scan: Scan) -> Scan:
+    """The scan with all of its findings, which are too many to travel with it."""
+    if scan.all_findings is None:
+        return scan
+    lines = (await get_bytes(scan.all_findings)).splitlines()
+    return scan.model_copy(update={"findings": tuple(map(Finding.model_validate_json, lines))})
 
 
 def security_score(findings: Sequence[Finding], waived: Collection[str]) -> int:

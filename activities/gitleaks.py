@@ -20,6 +20,7 @@ from activities.process import Completed, tail_of
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
 from activities.side_by_side import side_by_side
+from activities.step_reuse import of_history, reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan
@@ -54,6 +55,7 @@ class _Search:
 
 
 @activity.defn
+@reusable(section="security", tools=("gitleaks",), subject=of_history)
 async def scan_secrets(request: StageRequest) -> Scan:
     """Search the files and every commit that leads to them for secrets.
 

@@ -20,6 +20,7 @@ from activities.package_scan import PackageFindings, failed, failed_command
 from activities.process import Completed
 from activities.result_file import is_result
 from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
+from activities.step_reuse import of_history, reusable
 from activities.uv import uv_sandbox
 from activities.workspace import private_folder
 from regreen.contracts.gates import Scan
@@ -35,6 +36,7 @@ _IMPORT = "import importlib, sys; [importlib.import_module(name) for name in sys
 
 
 @activity.defn
+@reusable(section="package", tools=("uv",), subject=of_history)
 async def package_distribution(request: StageRequest) -> Scan:
     """Build sdist and wheel in two fresh checkouts, compare them, and try the wheel.
 

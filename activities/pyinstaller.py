@@ -14,6 +14,7 @@ from activities.packaging import buildable, read_pyproject
 from activities.process import Completed
 from activities.result_file import is_result
 from activities.sandbox import Sandbox, inside, require_isolation, run_sandboxed
+from activities.step_reuse import of_history, reusable
 from activities.uv import uv_sandbox
 from activities.workspace import private_folder
 from regreen.contracts.gates import Scan
@@ -26,6 +27,7 @@ _TOOL = "pyinstaller"
 
 
 @activity.defn
+@reusable(section="package", tools=("uv",), subject=of_history)
 async def package_executable(request: StageRequest) -> Scan:
     """Make the program of `package.executable` in two fresh checkouts, and start it.
 

@@ -14,18 +14,28 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file
-from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, PUBLIC_KEY, refusal
+from activities.attestation_check import attested_file, statement_problem, unattested
+from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, VERIFY_SCRIPT
+from activities.cosign_check import attestation_refusal, refusal
 from activities.heartbeat import heartbeating
 from activities.release_folder import SUMS
+from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
 from activities.workspace import private_folder
-from regreen.contracts.release import PublishedRelease, VerificationReport, VerificationRow
+from regreen.contracts.release import (
+    Expectations,
+    PublishedRelease,
+    VerificationReport,
+    VerificationRow,
+)
 from regreen.errors import UsageError
 from regreen.tools.locate import find
 
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _DOCUMENT_BYTES = 64 << 20
 _SUMS_BYTES = 1 << 20
+
+NOTHING_EXPECTED = Expectations()
 
 _Digest = Literal["ok", "changed", "missing", "extra", "refused", "unlisted"]
 _Signature = Literal["ok", "bad", "absent", "unchecked", "none"]
@@ -54,15 +64,18 @@ async def verify_published_release(request: PublishedRelease) -> VerificationRep
     return report
 
 
-def verify_release(directory: Path, key: Path | None = None) -> VerificationReport:
+def verify_release(
+    directory: Path, key: Path | None = None, expected: Expectations = NOTHING_EXPECTED
+) -> VerificationReport:
     """Verify a release folder without network and report on every file in it.
 
     Every file must be listed in `SHA256SUMS` with its digest, every listed file must be there,
     nothing may be a link, each bill of materials must have components, and in a signed folder
     cosign must accept the bundle of every file and of `SHA256SUMS`. `key` is the public key to
     trust; without it the folder's own is used, which shows that the folder is whole but not who
-    made it. Where cosign is missing a signed folder is not ok. A folder without any key or
-    signature can be ok, and `signed` is then false.
+    made it. In the same folder each attestation must be about its file and say what is so, and the
+    provenance must meet what is `expected`. Where cosign is missing a signed folder is not ok.
+    A folder without any key or signature can be ok, and `signed` is then false.
     Raises UsageError when there is no such folder.
     """
     if not directory.is_dir():
@@ -82,12 +95,43 @@ def verify_release(directory: Path, key: Path | None = None) -> VerificationRepo
             rows.append(_row(path, "refused", "is not a regular file"))
         else:
             rows.append(_row(path, "unlisted"))
-    signs = key is not None or any(
+    pinned = key is not None or bool(expected.key_sha256)
+    signs = pinned or any(
         path == PUBLIC_KEY or path.endswith(BUNDLE_SUFFIX) for path in entries | listed.keys()
     )
     if signs:
         rows = _signed_rows(directory, key, rows)
-    return _report(directory, rows, signs)
+        rows = _attested_rows(directory, listed, rows, expected)
+    return _report(directory, rows, signs, pinned)
+
+
+def _attested_rows(
+    directory: Path,
+    listed: dict[str, str],
+    rows: list[VerificationRow],
+    expected: Expectations,
+) -> list[VerificationRow]:
+    """The rows with what attestations say, and what is missing of them."""
+    problems = dict.fromkeys(unattested(listed), "has no provenance")
+    for row in rows:
+        if row.ok and attested_file(row.path) is not None:
+            problems[row.path] = statement_problem(directory, row.path, listed, expected)
+        elif row.path == PUBLIC_KEY and _regular(directory / row.path):
+            found = hashlib.sha256((directory / row.path).read_bytes()).hexdigest()
+            if expected.key_sha256 not in ("", found):
+                problems[row.path] = f"is not the expected key: its SHA-256 is {found}"
+    checked = []
+    for row in rows:
+        if problem := problems.get(row.path):
+            detail = "; ".join(part for part in (row.detail, problem) if part)
+            checked.append(row.model_copy(update={"ok": False, "detail": detail}))
+        else:
+            checked.append(row)
+    if expected.of_provenance and not any(attested_file(row.path) for row in rows):
+        checked.append(_row("provenance", "missing", "is expected, and nothing is attested"))
+    if expected.key_sha256 and not any(row.path == PUBLIC_KEY for row in rows):
+        checked.append(_row(PUBLIC_KEY, "missing", "is expected, and there is no key"))
+    return checked
 
 
 def _signed_rows(
@@ -107,7 +151,7 @@ def _signed_rows(
                 swapped = _regular(own) and trusted and own.read_bytes() != copy.read_bytes()
                 why = "is not the key to trust" if swapped else row.detail
                 checked.append(row.model_copy(update={"ok": row.ok and not swapped, "detail": why}))
-            elif row.digest in ("refused", "extra"):
+            elif row.digest in ("refused", "extra") or row.path == VERIFY_SCRIPT:
                 checked.append(row)
             else:
                 signature, why = _signature(directory, row.path, copy if trusted else None)
@@ -124,7 +168,10 @@ def _signed_rows(
 
 
 def _signature(directory: Path, path: str, key: Path | None) -> tuple[_Signature, str]:
-    bundle = directory / f"{path}{BUNDLE_SUFFIX}"
+    attested = attested_file(path)
+    if attested is not None and not _regular(directory / attested[0]):
+        return "bad", f"{attested[0]}, which it is about, is not there"
+    bundle = directory / (path if attested else f"{path}{BUNDLE_SUFFIX}")
     if not _regular(bundle):
         return "absent", f"has no signature, {bundle.name} is missing"
     if key is None:
@@ -132,7 +179,11 @@ def _signature(directory: Path, path: str, key: Path | None) -> tuple[_Signature
     cosign = find("cosign")
     if cosign is None:
         return "unchecked", f"signature not checked: {COSIGN_MISSING}"
-    problem = refusal(cosign, key, bundle, directory / path)
+    if attested is None:
+        problem = refusal(cosign, key, bundle, directory / path)
+    else:
+        about, _, kind = attested
+        problem = attestation_refusal(cosign, key, bundle, directory / about, kind)
     return ("ok", "") if problem is None else ("bad", f"signature refused: {problem}")
 
 
@@ -222,7 +273,9 @@ def _row(path: str, digest: _Digest, detail: str = "") -> VerificationRow:
     return VerificationRow(path=path, digest=digest, signature="none", detail=detail, ok=ok)
 
 
-def _report(directory: Path, rows: list[VerificationRow], signs: bool) -> VerificationReport:
+def _report(
+    directory: Path, rows: list[VerificationRow], signs: bool, pinned: bool
+) -> VerificationReport:
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if _regular(own) else ""
     bad = [row for row in rows if not row.ok]
@@ -231,6 +284,8 @@ def _report(directory: Path, rows: list[VerificationRow], signs: bool) -> Verifi
         summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"
     elif signs:
         summary = f"verified: {len(rows)} files, digests and signatures good"
+        if not pinned:
+            summary += "; the key is the folder's own: whole, but not shown who made it"
     else:
         summary = f"verified: {len(rows)} files, digests good, nothing is signed"
     return VerificationReport(
@@ -238,6 +293,7 @@ def _report(directory: Path, rows: list[VerificationRow], signs: bool) -> Verifi
         ok=not bad,
         signed=signs and not bad,
         key=key,
+        pinned=pinned,
         summary=summary,
         rows=tuple(rows),
     )

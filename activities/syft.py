@@ -16,6 +16,7 @@ from activities.packaging import install_wheel
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, isolation, require_isolation, run_sandboxed
+from activities.step_reuse import reusable
 from activities.uv import last_error, uv_sandbox
 from activities.workspace import private_folder
 from regreen.contracts.artifacts import ArtifactRef
@@ -36,6 +37,7 @@ _TIMESTAMP = datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @activity.defn
+@reusable(section="package", tools=("syft", "uv"))
 async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerdict:
     """Install the wheel into a folder and list what is there, as CycloneDX and as SPDX.
 

@@ -16,6 +16,7 @@ from activities.git import git
 from activities.package_places import commit_time, two_places
 from activities.package_scan import PackageFindings, failed
 from activities.result_file import is_result
+from activities.step_reuse import of_history, reusable
 from activities.wordpress_metadata import PluginFile, check_plugin, header_of
 from activities.workspace import private_folder
 from regreen.contracts.gates import Scan
@@ -62,6 +63,7 @@ _DEVELOPMENT = (
 
 
 @activity.defn
+@reusable(section="package", tools=(), subject=of_history)
 async def package_wordpress_plugin(request: StageRequest) -> Scan:
     """Check the plugin of `package.wordpress` and pack it, from two fresh checkouts.
 

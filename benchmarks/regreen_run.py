@@ -44,7 +44,7 @@ async def run_regreen(
         shutil.rmtree(leftover, ignore_errors=True)
     started = time.perf_counter()
     request, _, _ = await resolve(repository, "HEAD")
-    request = request.model_copy(update={"step_by_step": step_by_step})
+    request = request.model_copy(update={"step_by_step": step_by_step, "reuse": False})
     run = runs.workflow_id(request)
     await runs.start(client, request)
     report = await runs.follow(client, run, lambda _: None)

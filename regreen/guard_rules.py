@@ -19,6 +19,7 @@ PATH_RULES: dict[str, str] = {
 
 FILE_RULES: dict[str, str] = {
     "path-escape": "an absolute path, `..`, a backslash, a control character, or a path in .git",
+    "waiver-file": "a waiver of gates: anything in the folder `.vex`",
     "symlink": "adding, changing or removing a symbolic link",
     "submodule": "adding, changing or removing a submodule",
     "file-mode": "a changed file mode, or a new file that is executable",

@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     ValidationError,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -324,10 +325,40 @@ class ApprovalSection(Section):
     """After this long without a decision the run ends as `expired`."""
 
 
+class TargetSection(Section):
+    """A place beside the release folder that a release is published to."""
+
+    kind: Literal["github", "index", "http"]
+    name: str = Field(default="", pattern=r"^[a-z0-9-]*$")
+    """What messages call it. Unset: the kind."""
+    repository: str = Field(default="", pattern=r"^([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?$")
+    """`github`: the `owner/name` that gets the release. Unset: the run's own."""
+    url: str = ""
+    """`index`: where twine uploads to; `http`: the folder that files are put under."""
+    simple: str = ""
+    """`index`: its simple API, where users fetch from."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return self.name or self.kind
+
+
 class ReleaseSection(Section):
     """A release: version from conventional commits, signed, tagged, in a release folder."""
 
     tag_prefix: str = "v"
+    targets: tuple[TargetSection, ...] = ()
+    """Where a release goes beside the release folder, in this order."""
+
+    @field_validator("targets")
+    @classmethod
+    def _named_once(cls, targets: tuple[TargetSection, ...]) -> tuple[TargetSection, ...]:
+        labels = [target.label for target in targets]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"two targets are called {label}; give each a `name`")
+        return targets
 
 
 class ModelSection(Section):

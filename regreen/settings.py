@@ -32,6 +32,27 @@ class Settings(BaseSettings):
     """Folder for published releases. Unset: `releases` in `state`."""
     trivy_database: Path | None = None
     """Trivy's cache folder, whose `db` holds advisories. Unset: dependencies are not scanned."""
+    signing_key: str | None = None
+    """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
+    password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""
+    builder: str = "urn:regreen:builder"
+    """Name of this installation as the builder, for the provenance of releases."""
+    publish_to: str = ""
+    """Addresses that the publisher may write releases to and below, separated by blanks."""
+    http_authorization: SecretStr | None = None
+    """The Authorization header for targets of kind `http`."""
+    github_api_url: str = Field(
+        default="https://api.github.com", validation_alias=AliasChoices("GITHUB_API_URL")
+    )
+    github_token: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("GITHUB_TOKEN")
+    )
+    twine_username: str | None = Field(
+        default=None, validation_alias=AliasChoices("TWINE_USERNAME")
+    )
+    twine_password: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("TWINE_PASSWORD")
+    )
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY")
     )

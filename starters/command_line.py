@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from regreen.contracts.release import Expectations
 from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
 from starters import (
@@ -38,6 +39,9 @@ State = Annotated[
     typer.Option("--state", help="Folder for database, artifacts and caches.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Do every step anew, even where nothing has changed.")
+]
 Run = Annotated[str, typer.Argument(help="A run: its workflow id, its commit, or the start of it.")]
 
 
@@ -66,6 +70,7 @@ def run(
     ref: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "HEAD",
     json: Json = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start, do not follow.")] = False,
+    no_cache: NoCache = False,
     state: State = None,
 ) -> int:
     """Start the pipeline of a commit, or join the run that it has, and follow it.
@@ -75,7 +80,10 @@ def run(
     Examples: `regreen run` · `regreen run ../shop --ref main --json`
     """
     settings = run_command.use_state(state)
-    return complete(run_command.run(repository, ref, json=json, detach=detach, settings=settings))
+    started = run_command.run(
+        repository, ref, json=json, detach=detach, reuse=not no_cache, settings=settings
+    )
+    return complete(started)
 
 
 @app.command()
@@ -204,23 +212,40 @@ def cancel(run: Run, json: Json = False, state: State = None) -> int:
 
 
 @app.command()
-def retry(run: Run, json: Json = False, state: State = None) -> int:
+def retry(run: Run, json: Json = False, no_cache: NoCache = False, state: State = None) -> int:
     """Run a commit again whose run has ended.
 
-    Example: `regreen retry 3f2a9c1`
+    Steps whose inputs have not changed come back with the results they had.
+
+    Examples: `regreen retry 3f2a9c1` · `regreen retry 3f2a9c1 --no-cache`
     """
-    return complete(steer.retry(run, json=json, settings=run_command.use_state(state)))
+    settings = run_command.use_state(state)
+    return complete(steer.retry(run, json=json, reuse=not no_cache, settings=settings))
 
 
 @app.command()
 def verify(
-    directory: Annotated[Path, typer.Argument(help="A release folder.")], json: Json = False
+    directory: Annotated[Path, typer.Argument(help="A release folder.")],
+    key: Annotated[Path | None, typer.Option(help="The public key to trust.")] = None,
+    key_sha256: Annotated[
+        str, typer.Option(help="SHA-256 of the public key's file, from the release's tag.")
+    ] = "",
+    repository: Annotated[str, typer.Option(help="OWNER/NAME it must be built from.")] = "",
+    commit: Annotated[str, typer.Option(help="Commit it must be built from.")] = "",
+    builder: Annotated[str, typer.Option(help="Builder that must have made it.")] = "",
+    json: Json = False,
 ) -> int:
-    """Verify a release folder offline: every digest, every signature, the bills of materials.
+    """Verify a release folder offline: digests, signatures, attestations, bills of materials.
 
-    Example: `regreen verify dist/v1.2.0`
+    Without `--key` or `--key-sha256` the folder's own key is used: that shows that it is whole,
+    not who made it.
+
+    Examples: `regreen verify dist/v1.2.0` · `regreen verify dist/v1.2.0 --key release.pub`
     """
-    return complete(verification.verify(directory, json=json))
+    expected = Expectations(
+        key_sha256=key_sha256, repository=repository, commit=commit, builder=builder
+    )
+    return complete(verification.verify(directory, key, expected, json=json))
 
 
 @app.command()

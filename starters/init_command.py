@@ -65,8 +65,14 @@ def pipeline_text(found: Survey) -> str:
     parts += [_tests_text(tests) for tests in found.tests]
     if found.load is not None:
         parts.append(_load_text(found.load))
-    if not found.packaged:
-        parts.append("# Nothing here builds a Python package.\npackage: null\n")
+    if found.plugin is not None:
+        parts.append(
+            "# A PHP file has the header of a WordPress plugin: a zip file for sites is made of "
+            "it.\n# Header, readme.txt and versions have to agree.\n"
+            f"package:\n  wordpress:\n    folder: {_quoted(found.plugin)}\n"
+        )
+    elif not found.packaged:
+        parts.append("# Nothing here builds a package that is known.\npackage: null\n")
     parts.append(
         "# A person approves what was healed before it goes on. `always` asks every time.\n"
         "approval:\n  required: healed\n"
@@ -98,21 +104,20 @@ def _tests_text(tests: Tests) -> str:
 
 
 def _load_text(load: Load) -> str:
-    lines = [
-        "# The load test. k6 runs the script in the sandbox, where only loopback answers.",
-        "load:",
-    ]
-    lines.append(f"  script: {_quoted(load.script)}")
+    """The section in comments: without its service a load test can only fail."""
     url = load.url or "http://127.0.0.1:8000/"
-    lines += [
-        "  # Without a service nothing answers there. Name the command that starts it:",
-        "  # service:",
-        f"  #   command: [python, -m, YOUR_MODULE]\n  #   ready: {url}",
+    lines = [
+        "The load test. k6 runs the script in the sandbox, where only loopback answers: name the",
+        "command that starts the service, and uncomment this.",
+        "load:",
+        f"  script: {_quoted(load.script)}",
+        "  service:",
+        "    command: [python, -m, YOUR_MODULE]",
+        f"    ready: {_quoted(url)}",
     ]
     if load.variable:
         lines += ["  environment:", f"    {load.variable}: {_quoted(url)}"]
-    # A load test without its service can only fail, so it is left for a person to switch on.
-    return "\n".join(f"# {line}" if not line.startswith("#") else line for line in lines) + "\n"
+    return "".join(f"# {line}\n" for line in lines)
 
 
 def _quoted(text: str) -> str:
@@ -128,6 +133,7 @@ def _decided(found: Survey) -> dict[str, object]:
         "load": found.load.script if found.load else None,
         "lint": found.ruff,
         "package": found.packaged,
+        "wordpress": found.plugin,
         "remarks": list(found.remarks),
     }
 

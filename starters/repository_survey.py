@@ -18,6 +18,9 @@ _K6 = re.compile(r"""(?:from|require\()\s*['"]k6(?:/[a-z]+)?['"]""")
 _LOOPBACK = re.compile(r"https?://(?:127\.0\.0\.1|localhost):\d+(?:/[\w./-]*)?")
 _BASE_URL = re.compile(r"__ENV\.(\w+)")
 _LINTERS = {"ruff.toml", ".ruff.toml"}
+_PLUGIN_HEADER = re.compile(r"^(?:[ \t]*<\?php)?[ \t/*#@]*Plugin Name:", re.MULTILINE)
+_HEADER_CHARACTERS = 8192
+_FOREIGN = frozenset({"vendor", "node_modules", "tests", "test"})
 _NODE_REPORT = "reports/unit.xml"
 
 
@@ -55,6 +58,8 @@ class Survey:
     ruff: bool = False
     packaged: bool = False
     """Whether there is a Python package to build."""
+    plugin: str | None = None
+    """The folder of the WordPress plugin; None where there is none, or more than one."""
     versions: bool = False
     """Whether there are tags such as `v1.2.0`."""
     remarks: tuple[str, ...] = ()
@@ -84,6 +89,7 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
         load=_load(root, files),
         ruff="ruff" in pyproject.get("tool", {}) or not _LINTERS.isdisjoint(files),
         packaged="build-system" in pyproject or "setup.py" in files,
+        plugin=_plugin(root, files),
         versions=any(re.fullmatch(r"v\d+\.\d+\.\d+", tag) for tag in tags),
         remarks=tuple(remarks),
     )
@@ -183,6 +189,18 @@ def _load(root: Path, files: Sequence[str]) -> Load | None:
             url, variable = _LOOPBACK.search(text), _BASE_URL.search(text)
             return Load(name, url[0] if url else "", variable[1] if variable else "")
     return None
+
+
+def _plugin(root: Path, files: Sequence[str]) -> str | None:
+    """The folder whose PHP file has a plugin's header."""
+    found = [
+        name
+        for name in files
+        if name.endswith(".php")
+        and _FOREIGN.isdisjoint(PurePosixPath(name).parts)
+        and _PLUGIN_HEADER.search(_text(root / name)[:_HEADER_CHARACTERS])
+    ]
+    return str(PurePosixPath(found[0]).parent) if len(found) == 1 else None
 
 
 def _text(path: Path) -> str:

@@ -46,9 +46,12 @@ def use_state(state: Path | None) -> Settings:
     return settings
 
 
-async def run(path: Path, ref: str, *, json: bool, detach: bool, settings: Settings) -> int:
+async def run(
+    path: Path, ref: str, *, json: bool, detach: bool, reuse: bool, settings: Settings
+) -> int:
     """Start or join a run; returns the exit code."""
     request, pipeline, dirty = await resolve(path, ref)
+    request = request.model_copy(update={"reuse": reuse})
     job = job_of(os.environ)
     if job is not None:
         reason = why_not_selected(pipeline.on, job)

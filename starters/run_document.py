@@ -37,6 +37,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
                 for attempt in report.attempts
             ],
             "gates": [gate.model_dump(mode="json") for gate in report.gates],
+            "reused": list(report.reused),
             "quarantined": list(report.quarantined),
             "triage": None
             if report.triage is None
@@ -69,6 +70,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
             "version": release.version,
             "directory": release.directory,
             "url": release.url,
+            "targets": [receipt.model_dump(mode="json") for receipt in release.receipts],
         },
         "ui": run_page(report, ui),
     }

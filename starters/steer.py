@@ -63,11 +63,12 @@ async def cancel(name: str, *, json: bool, settings: Settings) -> int:
     return await through_outages(settings, work)
 
 
-async def retry(name: str, *, json: bool, settings: Settings) -> int:
+async def retry(name: str, *, json: bool, reuse: bool, settings: Settings) -> int:
     """Run an ended run's commit again."""
     async with temporal(settings) as connection:
         identifier = await runs.find_run(connection.client, name)
         report = await runs.report_of(connection.client, identifier)
         if report.state in ("running", "waiting"):
             raise UsageError(f"{identifier} has not ended; it is {report.state}")
-    return await follow_request(report.request, json=json, again=True, settings=settings)
+    request = report.request.model_copy(update={"reuse": reuse})
+    return await follow_request(request, json=json, again=True, settings=settings)

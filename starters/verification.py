@@ -5,15 +5,18 @@ from pathlib import Path
 from rich.table import Table
 
 from activities.release_verification import verify_release
+from regreen.contracts.release import Expectations
 from regreen.errors import EXIT_FAILED, EXIT_OK, UsageError
 from starters.console import output, print_json
 
 
-async def verify(directory: Path, *, json: bool) -> int:
+async def verify(directory: Path, key: Path | None, expected: Expectations, *, json: bool) -> int:
     """Print what was checked of each file; returns 1 when anything is wrong."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such folder")
-    report = verify_release(directory)
+    if key is not None and not key.is_file():
+        raise UsageError(f"{key}: no such public key")
+    report = verify_release(directory, key, expected)
     if json:
         print_json(report.model_dump(mode="json"))
         return EXIT_OK if report.ok else EXIT_FAILED
@@ -23,7 +26,8 @@ async def verify(directory: Path, *, json: bool) -> int:
     for row in report.rows:
         table.add_row(row.path, row.digest, row.signature, row.detail)
     output.print(table)
-    output.print(
-        "verified" if report.ok else "NOT VERIFIED", style="green" if report.ok else "bold red"
+    verdict = (
+        report.summary if report.ok else report.summary.replace("not verified", "NOT VERIFIED", 1)
     )
+    output.print(verdict, style="green" if report.ok else "bold red", markup=False)
     return EXIT_OK if report.ok else EXIT_FAILED

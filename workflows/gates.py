@@ -47,6 +47,7 @@ async def judged_gates(
         summary="; ".join([*(verdict.summary for verdict in verdicts), *_score(line, weighed)]),
         artifacts=(*kept, *sarif, *more),
         gates=verdicts,
+        reused=tuple(f"{scan.tool}: {scan.reused}" for scan in scans if scan.reused),
     )
 
 

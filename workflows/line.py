@@ -42,6 +42,8 @@ class Line:
     heals: list[Heal] = field(default_factory=list)
     coverage: dict[str, ArtifactRef] = field(default_factory=dict)
     """By test stage: what it ran of the code, as coverage.py's JSON report."""
+    measured_on: dict[str, str] = field(default_factory=dict)
+    """By test stage: the fingerprint of the workspace that it measured."""
     waived: list[GateVerdict] = field(default_factory=list)
     """Gates that pass only because of waivers, and until when."""
     packages: list[ArtifactRef] = field(default_factory=list)
@@ -58,7 +60,12 @@ class Line:
 
     def stage_request(self, stage: str) -> StageRequest:
         """What the stage's activity is given."""
-        return StageRequest(stage=stage, workspace=self.tree, pipeline=self.pipeline)
+        return StageRequest(
+            stage=stage,
+            workspace=self.tree,
+            pipeline=self.pipeline,
+            reuse=self.request.reuse,
+        )
 
     @property
     def decision(self) -> Review | None:
@@ -93,6 +100,12 @@ class Line:
         return StageReport(
             name=stage,
             state=next(state for state in order if state in states),
-            summary="; ".join(verdict.summary for verdict in verdicts),
+            summary="; ".join(
+                f"{verdict.summary} (reused from {verdict.reused})"
+                if verdict.reused
+                else verdict.summary
+                for verdict in verdicts
+            ),
             artifacts=tuple(ref for verdict in verdicts for ref in verdict.artifacts),
+            reused=tuple(f"{stage}: {verdict.reused}" for verdict in verdicts if verdict.reused),
         )

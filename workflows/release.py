@@ -5,49 +5,39 @@ last step first. From then on the release only goes forwards.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.cosign import PUBLIC_KEY, sign_files
+    from activities.cosign import attest_files, sign_files
     from activities.git_tag import create_tag, delete_tag
     from activities.release_folder import (
-        SUMS,
         discard_draft,
         draft_release_folder,
         publish_release_folder,
         write_checksums,
     )
     from activities.release_verification import verify_published_release
-    from activities.versioning import NOTES
-    from regreen.contracts.base import Contract
+    from regreen.contracts.publishing import TargetRequest
     from regreen.contracts.release import (
-        ChecksumRequest,
         FolderRequest,
         PublishedRelease,
         ReleaseFile,
         ReleaseRequest,
         SignedFiles,
-        SignRequest,
         TagRequest,
     )
     from regreen.contracts.run import Release
-    from regreen.roles import Role, task_queue
+    from regreen.roles import Role
+    from workflows import release_targets
+    from workflows.release_calls import call_publisher
+    from workflows.release_signing import sign
 
-_RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=500),
-    backoff_coefficient=2.0,
-    maximum_interval=timedelta(seconds=10),
-)
 _STEPS = ("sign", "tag", "draft", "publish", "verify")
 
-Argument = TypeVar("Argument", bound=Contract)
 Result = TypeVar("Result")
 
 
@@ -65,7 +55,7 @@ class ReleaseWorkflow:
         self._show(request)
         try:
             files, signed = await self._sign(request)
-            await self._tag(request)
+            await self._tag(request, signed)
             folder = FolderRequest(
                 run=request.run,
                 repository=request.workspace.source.repository,
@@ -73,6 +63,8 @@ class ReleaseWorkflow:
                 files=files,
             )
             await self._draft(request, folder)
+            targets = release_targets.target_requests(request, files, signed)
+            await self._stage(request, targets)
             # A cancellation that arrived while a step was ending does not interrupt it.
             if workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError
@@ -80,77 +72,68 @@ class ReleaseWorkflow:
         except BaseException:
             await self._compensate(request)
             raise
+        receipts = await _uninterrupted(release_targets.publish(targets))
         await _uninterrupted(self._verify(request, directory, signed))
+        await _uninterrupted(release_targets.verify(targets))
         return Release(
             version=request.plan.version,
             directory=directory,
             tag=request.plan.tag,
             unsigned=signed.skipped,
+            receipts=receipts,
         )
 
     async def _sign(self, request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
-        files = _released_files(request)
-        signed = await self._signatures(request, files)
-        files += signed.bundles
-        if signed.public_key is not None:
-            files += (ReleaseFile(path=PUBLIC_KEY, content=signed.public_key),)
-        sums = await _call(
-            write_checksums,
-            ChecksumRequest(files=files),
-            summary=f"SHA256SUMS: {len(files)} files",
-        )
-        sums_file = ReleaseFile(path=SUMS, content=sums)
-        over_sums = (
-            () if signed.skipped else (await self._signatures(request, (sums_file,))).bundles
-        )
-        count = len(signed.bundles) + len(over_sums)
-        self._states["sign"] = signed.skipped or f"{count} signatures"
+        files, signed = await sign(request)
+        self._states["sign"] = signed.skipped or f"{len(files)} files, signed and attested"
         self._show(request)
-        return (*files, sums_file, *over_sums), signed
+        return files, signed
 
-    async def _signatures(
-        self, request: ReleaseRequest, files: tuple[ReleaseFile, ...]
-    ) -> SignedFiles:
-        what = files[0].path if len(files) == 1 else f"{len(files)} files"
-        return await _call(
-            sign_files,
-            SignRequest(files=files, require=request.require),
-            summary=f"cosign: sign {what}",
-        )
-
-    async def _tag(self, request: ReleaseRequest) -> None:
+    async def _tag(self, request: ReleaseRequest, signed: SignedFiles) -> None:
         tag = TagRequest(
             location=request.workspace.source.location,
             name=request.plan.tag,
             commit=request.commit,
-            message=f"{request.plan.tag}\n\nReleased by {request.run}",
+            message=_tag_message(request, signed),
             tagged_at=request.tagged_at,
         )
 
         async def delete() -> str:
             summary = f"git: take back tag {tag.name}"
-            deleted = await _call(delete_tag, tag, summary=summary)
+            deleted = await call_publisher(delete_tag, tag, summary=summary)
             return "taken back" if deleted else "not made"
 
         self._undo.append(("tag", delete))
-        receipt = await _call(create_tag, tag, summary=f"git: tag {tag.name} at {tag.commit[:12]}")
+        receipt = await call_publisher(
+            create_tag, tag, summary=f"git: tag {tag.name} at {tag.commit[:12]}"
+        )
         self._states["tag"] = f"{tag.name}{' was there' if receipt.adopted else ''}"
         self._show(request)
 
     async def _draft(self, request: ReleaseRequest, folder: FolderRequest) -> None:
         async def discard() -> str:
             summary = f"release folder: discard draft of {folder.version}"
-            gone = await _call(discard_draft, folder, summary=summary)
+            gone = await call_publisher(discard_draft, folder, summary=summary)
             return "discarded" if gone else "not made"
 
         self._undo.append(("draft", discard))
         summary = f"release folder: draft {folder.version}, {len(folder.files)} files"
-        await _call(draft_release_folder, folder, summary=summary)
+        await call_publisher(draft_release_folder, folder, summary=summary)
         self._states["draft"] = f"{len(folder.files)} files"
         self._show(request)
 
+    async def _stage(self, request: ReleaseRequest, targets: tuple[TargetRequest, ...]) -> None:
+        for target in targets:
+
+            async def take_back(target: TargetRequest = target) -> str:
+                return await release_targets.take_back(target)
+
+            self._undo.append((target.target.label, take_back))
+            self._states[target.target.label] = await release_targets.stage(target)
+            self._show(request)
+
     async def _publish(self, request: ReleaseRequest, folder: FolderRequest) -> str:
-        receipt = await _call(
+        receipt = await call_publisher(
             publish_release_folder,
             folder,
             summary=f"release folder: publish {folder.version}",
@@ -161,7 +144,7 @@ class ReleaseWorkflow:
         return receipt.directory
 
     async def _verify(self, request: ReleaseRequest, directory: str, signed: SignedFiles) -> None:
-        report = await _call(
+        report = await call_publisher(
             verify_published_release,
             PublishedRelease(directory=directory, public_key=signed.public_key),
             summary=f"verify: {directory}",
@@ -187,23 +170,12 @@ class ReleaseWorkflow:
         )
 
 
-def _released_files(request: ReleaseRequest) -> tuple[ReleaseFile, ...]:
-    """What is released, before signatures: packages, bills of materials, notes, heal patches."""
-    files = [(ref.name, ref) for ref in request.files]
-    files.append((NOTES, request.plan.notes))
-    files += [
-        (f"patches/{number:04d}.patch", patch)
-        for number, patch in enumerate(request.workspace.patches, start=1)
-    ]
-    try:
-        return tuple(ReleaseFile(path=path, content=content) for path, content in files)
-    except ValidationError as error:
-        name = error.errors()[0]["input"]
-        raise ApplicationError(
-            f"{name!r} cannot be a file's name in a release",
-            type="ReleaseRefused",
-            non_retryable=True,
-        ) from error
+def _tag_message(request: ReleaseRequest, signed: SignedFiles) -> str:
+    """What the tag says; with the key's digest, which `regreen verify --key-sha256` takes."""
+    message = f"{request.plan.tag}\n\nReleased by {request.run}"
+    if signed.public_key is not None:
+        message += f"\nSigning key SHA-256: {signed.public_key.sha256}"
+    return message
 
 
 async def _uninterrupted(step: Coroutine[Any, Any, Result]) -> Result:
@@ -218,25 +190,10 @@ async def _uninterrupted(step: Coroutine[Any, Any, Result]) -> Result:
     return task.result()
 
 
-async def _call(
-    activity: Callable[[Argument], Awaitable[Result]], argument: Argument, *, summary: str
-) -> Result:
-    return await workflow.execute_activity(
-        activity,
-        argument,
-        task_queue=task_queue("publisher"),
-        start_to_close_timeout=timedelta(minutes=10),
-        heartbeat_timeout=timedelta(seconds=10),
-        # Without a limit: a release waits for its key, its disk or its repository to come back.
-        retry_policy=_RETRY,
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=summary,
-    )
-
-
 ACTIVITIES: dict[Role, list[object]] = {
     "publisher": [
         sign_files,
+        attest_files,
         write_checksums,
         create_tag,
         delete_tag,
@@ -244,6 +201,7 @@ ACTIVITIES: dict[Role, list[object]] = {
         publish_release_folder,
         discard_draft,
         verify_published_release,
+        *release_targets.ACTIVITIES,
     ]
 }
 """Activities that the release needs, by the role whose workers run them."""

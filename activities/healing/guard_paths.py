@@ -143,6 +143,8 @@ def check_path(change: ChangedFile) -> list[Refusal]:
     escape = _escape(change.path)
     if escape:
         return [_refuse("path-escape", change.path, escape)]
+    if change.path.lower().split("/")[0] == ".vex":
+        return [_refuse("waiver-file", change.path, "a heal may not excuse what gates find")]
     found = _file_rules(change)
     rule = _path_rule(change.path) or _content_rule(change)
     if rule:

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
+from regreen.contracts.healing import Heal
+from regreen.contracts.run import Review
 from regreen.contracts.source import Workspace
 from regreen.pipeline_file import Pipeline, ReleaseSection
 
@@ -17,6 +19,8 @@ class BillOfMaterialsRequest(Contract):
     """Where the wheel comes from; its repository's package cache is used."""
     pipeline: Pipeline
     wheel: ArtifactRef
+    reuse: bool = False
+    """As in `StageRequest`."""
 
 
 class PlanRequest(Contract):
@@ -62,6 +66,12 @@ class ReleaseRequest(Contract):
     require: tuple[str, ...] = ()
     tagged_at: str
     """ISO 8601 time for the tag, from the workflow's clock, so that a retry makes the same tag."""
+    pipeline: Pipeline = Pipeline()
+    """The commit's `regreen.yaml`; the provenance tells it."""
+    heals: tuple[Heal, ...] = ()
+    """What was healed, for the provenance."""
+    approvals: tuple[Review, ...] = ()
+    """Who approved what is released."""
 
 
 class ReleaseFile(Contract):
@@ -87,6 +97,37 @@ class SignedFiles(Contract):
     public_key: ArtifactRef | None
     skipped: str = ""
     """Why nothing was signed; empty when everything was."""
+
+
+class AttestRequest(Contract):
+    """What the provenance of a release's packages is written from."""
+
+    run: str
+    """Workflow id of the run."""
+    workspace: Workspace
+    plan: ReleasePlan
+    commit: str
+    """Commit that the tag names."""
+    pipeline: Pipeline
+    heals: tuple[Heal, ...]
+    approvals: tuple[Review, ...]
+    packages: tuple[ReleaseFile, ...]
+    bills: tuple[ReleaseFile, ...]
+    """Bills of materials, `NAME-VERSION.cdx.json` and the like."""
+
+    def bill_of(self, package: ReleaseFile, suffix: str) -> ReleaseFile | None:
+        """The bill of materials of that kind which is about the package."""
+        for bill in self.bills:
+            stem = bill.path.removesuffix(suffix)
+            if stem != bill.path and package.path.startswith((f"{stem}-", f"{stem}.")):
+                return bill
+        return None
+
+
+class Attestations(Contract):
+    """Signed statements about the packages, each in a bundle beside its package."""
+
+    files: tuple[ReleaseFile, ...]
 
 
 class ChecksumRequest(Contract):
@@ -161,9 +202,27 @@ class VerificationReport(Contract):
     """The folder has signatures and each was found good."""
     key: str
     """SHA-256 of the public key in the folder; empty without one."""
+    pinned: bool = False
+    """The key was known beforehand. Otherwise the folder is whole, and anyone may have made it."""
     summary: str
     """One line for a person; what is wrong first."""
     rows: tuple[VerificationRow, ...]
+
+
+class Expectations(Contract):
+    """What whoever verifies a release knows beforehand; empty is not compared."""
+
+    key_sha256: str = ""
+    """SHA-256 of the public key's file, as the tag's message tells it."""
+    repository: str = ""
+    commit: str = ""
+    """The commit that was fetched, before heals."""
+    builder: str = ""
+
+    @property
+    def of_provenance(self) -> bool:
+        """Whether provenance is needed to meet them."""
+        return bool(self.repository or self.commit or self.builder)
 
 
 class PublishedRelease(Contract):

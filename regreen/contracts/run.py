@@ -6,6 +6,7 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 from regreen.contracts.gates import GateVerdict
 from regreen.contracts.healing import Attempt
+from regreen.contracts.receipts import TargetReceipt
 from regreen.contracts.source import Source, Workspace
 from regreen.contracts.testing import Triage
 from regreen.pipeline_file import Pipeline
@@ -29,6 +30,8 @@ class PipelineRequest(Contract):
     """Stop after the test stages."""
     step_by_step: bool = False
     """Run independent stages one after another; the benchmark's comparison."""
+    reuse: bool = True
+    """Whether steps may come back with the results of earlier runs."""
 
 
 class SourceFetched(Contract):
@@ -45,6 +48,8 @@ class StageRequest(Contract):
     stage: str
     workspace: Workspace
     pipeline: Pipeline
+    reuse: bool = False
+    """Whether an earlier result will do, where nothing has changed that it depends on."""
 
 
 class StageVerdict(Contract):
@@ -56,6 +61,8 @@ class StageVerdict(Contract):
     artifacts: tuple[ArtifactRef, ...] = ()
     missing_tool: str = ""
     """The tool whose absence made the stage skip."""
+    reused: str = ""
+    """Where an earlier result came from, in one line; empty when the work was done now."""
 
 
 class StageReport(Contract):
@@ -75,6 +82,8 @@ class StageReport(Contract):
     artifacts: tuple[ArtifactRef, ...] = ()
     gates: tuple[GateVerdict, ...] = ()
     """What its gates say, where it has any."""
+    reused: tuple[str, ...] = ()
+    """What of it was not done anew, a line each: the tool or stage, and the run it comes from."""
 
 
 class PullRequest(Contract):
@@ -98,6 +107,8 @@ class Release(Contract):
     tag: str
     unsigned: str = ""
     """Why nothing is signed; empty when everything is."""
+    receipts: tuple[TargetReceipt, ...] = ()
+    """What was found on each target beside the release folder."""
 
 
 class RunReport(Contract):

@@ -1,9 +1,16 @@
 """`regreen init`, a commit, and the line runs with the file that it wrote."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from tests.e2e.javascript_library import javascript_library
 from tests.e2e.plain_repository import git, plain_repository
 from tests.e2e.regreen_program import Program, stage
+from tests.e2e.storefront import storefront
+from tests.e2e.wordpress_plugin import wordpress_plugin
 
 FILES = {
     "pyproject.toml": (
@@ -37,3 +44,49 @@ def test_the_line_runs_with_what_was_written(hosted: Program, tmp_path: Path) ->
     assert stage(run.document, "build")["summary"].endswith("linted")
     for name in ("unit", "integration", "coverage", "security", "package"):
         assert stage(run.document, name)["state"] == "passed", stage(run.document, name)
+
+
+FLAT = {
+    "requirements.txt": "",
+    "tills.py": "def total(prices):\n    return sum(prices)\n",
+    "test_tills.py": (
+        "from tills import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
+    ),
+}
+
+
+def _flat(folder: Path) -> Path:
+    return plain_repository(folder, FLAT)
+
+
+@pytest.mark.parametrize(
+    ("make", "green", "state", "passed"),
+    [
+        (storefront, "HEAD~1", "released", ("unit", "integration", "e2e", "package")),
+        (javascript_library, "HEAD~1", "passed", ("unit", "security")),
+        (wordpress_plugin, "HEAD", "passed", ("unit", "security", "package")),
+        (_flat, "HEAD", "passed", ("unit", "coverage", "security")),
+    ],
+    ids=["storefront", "javascript library", "wordpress plugin", "flat"],
+)
+def test_the_line_runs_on_examples(
+    hosted: Program,
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+    green: str,
+    state: str,
+    passed: tuple[str, ...],
+) -> None:
+    repository = make(tmp_path / "repository")
+    # The last commit of some examples brings a bug.
+    git(repository, "checkout", "--quiet", "-B", "main", green)
+    assert hosted.run("init", "--force", repository).code == 0
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "chore: deliver with Regreen")
+
+    run = hosted.run("run", repository, "--json")
+
+    assert (run.code, run.document["state"]) == (0, state), run.document["reason"]
+    for name in passed:
+        found: Any = stage(run.document, name)
+        assert found["state"] == "passed", found

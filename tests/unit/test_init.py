@@ -129,6 +129,35 @@ async def test_javascript_tests_run_by_their_runner_with_a_report(
     assert pipeline.healers == ("openai",)
 
 
+PLUGIN = "<?php\n/**\n * Plugin Name: Till\n * Version: 1.0\n */\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "folder"),
+    [
+        ({"till.php": PLUGIN, "inc/other.php": "<?php\n"}, "."),
+        ({"plugins/till/till.php": PLUGIN, "vendor/a/a.php": PLUGIN}, "plugins/till"),
+        ({"one/one.php": PLUGIN, "two/two.php": PLUGIN}, None),
+        ({"words.php": "<?php\n$text = 'my Plugin Name: Till';\n"}, None),
+    ],
+    ids=["at the root", "below", "two of them", "none"],
+)
+async def test_a_wordpress_plugin_is_packed(
+    tmp_path: Path, files: dict[str, str], folder: str | None
+) -> None:
+    root = repository(tmp_path / "till", {**files, "phpunit.xml": ""})
+
+    text, pipeline = await written(root)
+
+    if folder is None:
+        assert pipeline.package is None
+    else:
+        assert pipeline.package is not None
+        assert pipeline.package.wordpress is not None
+        assert pipeline.package.wordpress.folder == folder
+        assert "# A PHP file has the header of a WordPress plugin" in text
+
+
 @pytest.mark.parametrize(
     ("name", "program"), [("phpunit.xml.dist", "phpunit"), ("go.mod", "gotestsum")]
 )
@@ -146,9 +175,13 @@ async def test_a_k6_script_is_prepared_and_left_for_a_person_to_switch_on(tmp_pa
     text, pipeline = await written(repository(tmp_path / "shop", files))
 
     assert pipeline.load is None
-    switched = text.replace("# load:", "load:").replace("#   ", "  ").replace("  # ", "    ")
-    assert "load:\n  script: load/checkout.js\n" in switched
-    assert 'BASE_URL: "http://127.0.0.1:8123/health"' in text
+    before, section = text.split("# load:\n")
+    switched = parse_pipeline(before + "load:\n" + section.replace("#   ", "  "))
+    assert switched.load is not None
+    assert switched.load.script == "load/checkout.js"
+    assert switched.load.environment == {"BASE_URL": "http://127.0.0.1:8123/health"}
+    assert switched.load.service is not None
+    assert switched.load.service.ready == "http://127.0.0.1:8123/health"
 
 
 async def test_a_file_there_is_is_not_replaced_without_force(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_a_healed_and_released_run(tmp_path: Path) -> None:
         "version": "1.0.0",
         "directory": "/srv/releases/1.0.0",
         "url": None,
+        "targets": [],
     }
 
 

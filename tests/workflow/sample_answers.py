@@ -20,6 +20,8 @@ from regreen.contracts.gates import (
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.release import (
+    Attestations,
+    AttestRequest,
     FolderReceipt,
     ReleaseFile,
     ReleasePlan,
@@ -229,6 +231,11 @@ def _signed(sign: SignRequest) -> SignedFiles:
     return SignedFiles(bundles=files, public_key=ref("cosign.pub"))
 
 
+def _attested(request: AttestRequest) -> Attestations:
+    paths = [f"{package.path}.provenance.sigstore.json" for package in request.packages]
+    return Attestations(files=tuple(ReleaseFile(path=path, content=ref(path)) for path in paths))
+
+
 def _tagged(tag: TagRequest) -> TagReceipt:
     return TagReceipt(name=tag.name, commit=tag.commit, object="e" * 40, adopted=False)
 
@@ -269,6 +276,7 @@ ALL_GREEN: dict[str, Any] = {
     "comment_on_pull_request": None,
     "decide_pull_request": None,
     "sign_files": _signed,
+    "attest_files": _attested,
     "write_checksums": ref("SHA256SUMS"),
     "create_tag": _tagged,
     "delete_tag": True,

@@ -4,6 +4,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import Triage
 from regreen.pipeline_file import Pipeline
 from tests.workflow.running import (
@@ -393,3 +394,23 @@ async def test_the_load_of_an_accepted_run_is_kept_and_no_other(
         _, report = await failure_of(await start_run(env.client))
     assert report.state == "failed"
     assert len(script.given("accept_load")) == 1
+
+
+async def test_what_a_later_heal_changed_is_measured_again(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    covered = GREEN.model_copy(update={"coverage": ref("coverage.json")})
+    script.answer("run_tests", lambda asked: red(RED) if _red_end_to_end(asked) else covered)
+    async with serving(worker_client, script):
+        with env.with_time_skipping_disabled():
+            run = await start_run(env.client)
+        await waiting(run)
+        await run.cancel()
+    ran = [(asked.stage, len(asked.workspace.patches)) for asked in script.given("run_tests")]
+    assert ran == [("unit", 0), ("integration", 0), ("e2e", 0), ("unit", 1), ("integration", 1)]
+    [asked] = script.given("measure_coverage")
+    assert list(asked.reports) == ["unit", "integration"]
+
+
+def _red_end_to_end(asked: StageRequest) -> bool:
+    return asked.stage == "e2e" and not asked.workspace.patches

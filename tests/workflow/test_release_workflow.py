@@ -22,6 +22,8 @@ from activities.release_folder import publish_release_folder
 from activities.release_verification import verify_release
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release import (
+    Attestations,
+    AttestRequest,
     ChecksumRequest,
     FolderReceipt,
     FolderRequest,
@@ -42,7 +44,8 @@ from regreen.roles import task_queue
 from tests.integration.wheel_project import FILES, git, need, repository, workspace
 from workflows.release import ACTIVITIES, ReleaseWorkflow
 
-ALL = ["sign_files", "write_checksums", "sign_files", "create_tag", "draft_release_folder"]
+SIGNED = ["sign_files", "attest_files", "write_checksums", "sign_files"]
+ALL = [*SIGNED, "create_tag", "draft_release_folder"]
 PUBLISHED = [*ALL, "publish_release_folder", "verify_published_release"]
 BACK = ["discard_draft", "delete_tag"]
 
@@ -57,6 +60,7 @@ class Publisher:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.drafts: list[FolderRequest] = []
+        self.attested: list[AttestRequest] = []
         self.failures: dict[str, list[Exception]] = {}
         self.unsigned = False
         self.waits_in = ""
@@ -81,6 +85,13 @@ class Publisher:
         paths = [f"{file.path}.bundle" for file in request.files]
         bundles = tuple(ReleaseFile(path=path, content=_ref(path)) for path in paths)
         return SignedFiles(bundles=bundles, public_key=_ref("cosign.pub"))
+
+    @activity.defn
+    async def attest_files(self, request: AttestRequest) -> Attestations:
+        self.attested.append(request)
+        await self._note("attest_files")
+        paths = [f"{package.path}.provenance.sigstore.json" for package in request.packages]
+        return Attestations(files=tuple(ReleaseFile(path=p, content=_ref(p)) for p in paths))
 
     @activity.defn
     async def write_checksums(self, request: ChecksumRequest) -> ArtifactRef:
@@ -124,6 +135,7 @@ class Publisher:
         """The activities, to give to a worker."""
         return [
             self.sign_files,
+            self.attest_files,
             self.write_checksums,
             self.create_tag,
             self.delete_tag,
@@ -213,6 +225,7 @@ async def test_steps_run_in_order_and_the_folder_holds_everything(
     ]
     assert {file.path for file in publisher.drafts[0].files} == {
         "cosign.pub",
+        "shop-1.0.0-py3-none-any.whl.provenance.sigstore.json",
         *signed,
         *(f"{path}.bundle" for path in signed),
     }
@@ -224,7 +237,7 @@ async def test_without_cosign_the_release_is_made_unsigned(
     publisher.unsigned = True
     async with _started(env.client, publisher.all(), _request()) as handle:
         await handle.result()
-    assert publisher.calls == [name for n, name in enumerate(PUBLISHED) if n != 2]
+    assert publisher.calls == [name for n, name in enumerate(PUBLISHED) if n not in (1, 3)]
     paths = {file.path for file in publisher.drafts[0].files}
     assert "SHA256SUMS" in paths
     assert not any(path.endswith((".bundle", ".pub")) for path in paths)

@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditEvent, record_audit_event
     from activities.local_forge import comment_on_pull_request, decide_pull_request
     from activities.versioning import plan_release
+    from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import FailedPatch
     from regreen.contracts.pull_request import Comment, PullRequestDecision
@@ -110,7 +111,7 @@ def _reopened(line: Line) -> GateVerdict | None:
 
 
 def _waiver_ended(verdict: GateVerdict) -> str:
-    waiver = min(verdict.waived, key=lambda each: each.waiver.expires).waiver
+    waiver = min(verdict.waived, key=lambda each: moment(each.waiver.expires)).waiver
     return (
         f"the gate {verdict.gate} is open again: the waiver of {waiver.rule} by {waiver.owner} "
         f"ended on {waiver.expires}"

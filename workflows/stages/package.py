@@ -38,7 +38,9 @@ async def execute(line: Line) -> StageReport:
     described = await call(
         "runner",
         write_bills_of_materials,
-        BillOfMaterialsRequest(workspace=line.tree, pipeline=line.pipeline, wheel=wheel),
+        BillOfMaterialsRequest(
+            workspace=line.tree, pipeline=line.pipeline, wheel=wheel, reuse=line.request.reuse
+        ),
         summary=f"syft {wheel.name}",
         timeout=2 * section.timeout + 60,
     )
@@ -47,8 +49,9 @@ async def execute(line: Line) -> StageReport:
     return report.model_copy(
         update={
             "state": "failed" if listed.state == "failed" else report.state,
-            "summary": f"{report.summary}; {described.summary}",
+            "summary": f"{report.summary}; {listed.summary}",
             "artifacts": (*report.artifacts, *described.artifacts),
+            "reused": (*report.reused, *listed.reused),
         }
     )
 

@@ -47,6 +47,7 @@ async def execute(line: Line, stage: str) -> StageReport:
         measured = [ref for ref in result.artifacts if ref.name == COVERAGE_FILE]
         if measured:
             line.coverage[stage] = measured[-1]
+            line.measured_on[stage] = line.tree.fingerprint
     return StageReport(
         name=stage,
         state=result.state,

@@ -137,7 +137,7 @@ def test_path_that_leaves_the_repository(path: str) -> None:
 def test_every_path_and_file_rule_is_tried() -> None:
     assert {rule for _, rule in PROTECTED} == set(PATH_RULES)
     assert set(FILE_RULES) == {
-        *("path-escape", "symlink", "submodule", "file-mode"),
+        *("path-escape", "waiver-file", "symlink", "submodule", "file-mode"),
         *("binary-file", "deleted-file", "patch-size"),
     }
 
@@ -176,6 +176,7 @@ def test_an_open_rule_lifts_nothing_else() -> None:
 def test_nothing_opens_what_must_stay_shut(rule: str) -> None:
     changes = {
         "path-escape": ChangedFile("../a.py", b"a = 1\n", b"a = 2\n"),
+        "waiver-file": ChangedFile(".VEX/shop.json", b"{}\n", b"[]\n"),
         "symlink": ChangedFile("a", None, b"/etc", None, SYMLINK),
         "submodule": ChangedFile("a", None, b"", None, SUBMODULE),
         "file-mode": ChangedFile("a.py", b"a\n", b"b\n", REGULAR, EXECUTABLE),

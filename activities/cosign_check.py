@@ -1,0 +1,89 @@
+"""Asking cosign whether a signature or an attestation is good, offline, with either generation.
+
+What a cosign understands is found in its help, since distributions build it without its version:
+2.x has to be told that a bundle is of the new kind, 3.x knows no other.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+SECONDS = 60.0
+"""What one answer of cosign may take."""
+TRUSTED_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
+"""One that trusts no service, so that cosign asks none."""
+
+_BUNDLE_BYTES = 64 << 20
+
+
+def refusal(cosign: Path, key: Path, bundle: Path, content: Path) -> str | None:
+    """Why cosign does not accept `bundle` as the signature of `content`; None when it does."""
+    return _asked(cosign, ["verify-blob"], key, bundle, content)
+
+
+def attestation_refusal(
+    cosign: Path, key: Path, bundle: Path, content: Path, kind: str
+) -> str | None:
+    """Why cosign does not accept `bundle` as an attestation about `content`; None when it does.
+
+    `kind` is the predicate's type.
+    """
+    return _asked(cosign, ["verify-blob-attestation", "--type", kind], key, bundle, content)
+
+
+@lru_cache(maxsize=32)
+def offers(cosign: Path, command: str, option: str) -> bool:
+    """Whether this cosign's command has an option."""
+    said = subprocess.run(
+        [str(cosign), command, "--help"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return f"{option}=".encode() in said.stdout + said.stderr
+
+
+def environment(home: Path) -> dict[str, str]:
+    """All that cosign gets to see: it keeps caches in its home, and takes services from here."""
+    return {"HOME": str(home), "PATH": os.defpath, "LC_ALL": "C"}
+
+
+def last_line(output: str) -> str:
+    """The line in which cosign says what was wrong."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    line = lines[-1] if lines else "no message"
+    return line.removeprefix("error during command execution: ")[:300]
+
+
+def _asked(cosign: Path, command: list[str], key: Path, bundle: Path, content: Path) -> str | None:
+    try:
+        with bundle.open("rb") as file:
+            signature = json.loads(file.read(_BUNDLE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return "the bundle is not readable JSON"
+    with tempfile.TemporaryDirectory(prefix="regreen-cosign-") as private:
+        arguments = ["--key", str(key), "--bundle", str(bundle), "--insecure-ignore-tlog=true"]
+        if isinstance(signature, dict) and "mediaType" in signature:
+            root = Path(private) / "trusted-root.json"
+            root.write_text(json.dumps(TRUSTED_ROOT))
+            arguments += ["--trusted-root", str(root)]
+            if offers(cosign, command[0], "--new-bundle-format"):
+                arguments.append("--new-bundle-format")
+        try:
+            done = subprocess.run(
+                [str(cosign), *command, *arguments, str(content)],
+                env=environment(Path(private)),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"cosign gave no answer in {SECONDS:g} s"
+    if done.returncode == 0:
+        return None
+    return last_line(done.stderr.decode("utf-8", "replace"))

@@ -1,0 +1,59 @@
+#!/bin/sh
+# Verifies this release folder offline with sha256sum and cosign (2.5 or later), nothing else:
+#     sh verify.sh [PUBLIC_KEY]
+# Without PUBLIC_KEY the folder's own is used: that shows that the folder is whole, not who made it.
+set -eu
+key=${1-}
+case $key in "" | /*) ;; *) key=$PWD/$key ;; esac
+cd "$(dirname "$0")"
+refuse() {
+    echo "NOT VERIFIED: $1" >&2
+    exit 1
+}
+own=
+if [ -z "$key" ]; then
+    key=cosign.pub
+    own=" (the folder's own key: whole, but get the key from somewhere you trust)"
+fi
+[ -f "$key" ] || refuse "$key: no such key"
+cmp -s "$key" cosign.pub || refuse "cosign.pub is not the key to trust"
+root=$(mktemp)
+trap 'rm -f "$root"' EXIT
+echo '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}' >"$root"
+format=
+if cosign verify-blob --help 2>&1 | grep -q -e '--new-bundle-format='; then
+    format=--new-bundle-format
+fi
+good() { # COMMAND... with the bundle and the file as its last arguments
+    said=$("$@" 2>&1) || refuse "$name: $(echo "$said" | tail -n 1)"
+}
+signature() {
+    name=$1
+    [ -f "$1.bundle" ] || refuse "$1: has no signature, $1.bundle is missing"
+    good cosign verify-blob $format --key "$key" --trusted-root "$root" \
+        --insecure-ignore-tlog=true --bundle "$1.bundle" "$1"
+}
+attestation() { # FILE SUFFIX TYPE
+    name=$1
+    good cosign verify-blob-attestation $format --key "$key" --trusted-root "$root" \
+        --insecure-ignore-tlog=true --type "$3" --bundle "$1" "${1%"$2"}"
+}
+signature SHA256SUMS
+sha256sum --check --strict --quiet SHA256SUMS || refuse "SHA256SUMS does not match"
+count=0
+for file in $(find . ! -type d | sed 's,^\./,,' | sort); do
+    count=$((count + 1))
+    [ -f "$file" ] && [ ! -L "$file" ] || refuse "$file: is not a regular file"
+    case $file in
+    SHA256SUMS | SHA256SUMS.bundle) continue ;;
+    esac
+    cut -c 67- SHA256SUMS | grep -q -x -F -e "$file" || refuse "$file: is not listed in SHA256SUMS"
+    case $file in
+    *.bundle | cosign.pub | verify.sh) ;;
+    *.provenance.sigstore.json) attestation "$file" .provenance.sigstore.json slsaprovenance1 ;;
+    *.cdx.json.sigstore.json) attestation "$file" .cdx.json.sigstore.json cyclonedx ;;
+    *.spdx.json.sigstore.json) attestation "$file" .spdx.json.sigstore.json spdxjson ;;
+    *) signature "$file" ;;
+    esac
+done
+echo "verified: $count files$own"

@@ -1,0 +1,77 @@
+"""pypiserver on loopback, which fails when it is told to."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pypiserver
+
+USERNAME, PASSWORD = "publisher", "of-the-test"
+
+
+@dataclass
+class PackageIndex:
+    """A running index. `url` takes uploads, `simple` is what users install from."""
+
+    url: str
+    simple: str
+    folder: Path
+    fails: list[str] = field(default_factory=list)
+    """Each is used up by one upload: it answers 500 `before` or `after` it was stored."""
+    uploads: list[str] = field(default_factory=list)
+    """The status of each upload."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def package_index(folder: Path, port: int = 0) -> Iterator[PackageIndex]:
+    """Serve the packages in a folder until the block ends."""
+    folder.mkdir(exist_ok=True)
+    application = pypiserver.app(
+        roots=[folder],
+        authenticate=["update"],
+        auther=lambda username, password: (username, password) == (USERNAME, PASSWORD),
+    )
+
+    def failing(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "POST":
+            return application(environ, start)
+        fault = index.fails.pop(0) if index.fails else ""
+        if fault == "before":
+            index.uploads.append("500 before")
+            start("500 Server Error", [("Content-Length", "0")])
+            return []
+
+        def noting(status: str, headers: Any, info: Any = None) -> Any:
+            index.uploads.append(status)
+            if fault == "after":
+                return start("500 Server Error", [("Content-Length", "0")], info)
+            return start(status, headers, info)
+
+        answer = application(environ, noting)
+        return [] if fault == "after" else answer
+
+    server = make_server("127.0.0.1", port, failing, _Server, _Quiet)
+    address = f"http://127.0.0.1:{server.server_port}"
+    index = PackageIndex(f"{address}/", f"{address}/simple/", folder)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield index
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

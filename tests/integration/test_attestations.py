@@ -1,0 +1,301 @@
+"""Provenance and bills of materials, attested with both generations of cosign."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.artifact_store import put_bytes
+from activities.cosign import attest_files, sign_files
+from activities.release_folder import (
+    draft_release_folder,
+    publish_release_folder,
+    write_checksums,
+)
+from activities.release_verification import verify_release
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.healing import Heal
+from regreen.contracts.release import (
+    AttestRequest,
+    ChecksumRequest,
+    Expectations,
+    FolderRequest,
+    ReleaseFile,
+    ReleasePlan,
+    SignRequest,
+)
+from regreen.contracts.run import Review
+from regreen.contracts.source import Source, Workspace
+from regreen.pipeline_file import Pipeline
+from regreen.tools.locate import find
+from tests.integration.cosign_generations import GENERATIONS, use_cosign
+
+WHEEL = "shop-1.0.0-py3-none-any.whl"
+SDIST = "shop-1.0.0.tar.gz"
+CYCLONEDX = "shop-1.0.0.cdx.json"
+SPDX = "shop-1.0.0.spdx.json"
+COMPONENT = {"type": "library", "name": "shop", "version": "1.0.0"}
+PACKAGE = {"SPDXID": "SPDXRef-1", "name": "shop", "versionInfo": "1.0.0"}
+CONTENTS = {
+    WHEEL: b"a wheel",
+    SDIST: b"an sdist",
+    CYCLONEDX: json.dumps(
+        {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [COMPONENT]}
+    ).encode(),
+    SPDX: json.dumps({"spdxVersion": "SPDX-2.3", "packages": [PACKAGE]}).encode(),
+    "patches/0001.patch": b"--- a\n+++ b\n",
+}
+COMMIT = "c" * 40
+PROVENANCE = f"{WHEEL}.provenance.sigstore.json"
+APPROVAL = Review(reviewer="ada", decision="approve", tree="b" * 40, source="command-line")
+
+
+async def _released(*, approvals: tuple[Review, ...] = (APPROVAL,)) -> Path:
+    files = tuple(
+        [
+            ReleaseFile(path=path, content=await put_bytes(path.rpartition("/")[2], data))
+            for path, data in CONTENTS.items()
+        ]
+    )
+    signed = await sign_files(SignRequest(files=files))
+    assert signed.public_key is not None
+    request = _request(files, approvals)
+    attested = await attest_files(request)
+    assert await attest_files(request) == attested
+    files += (*signed.bundles, *attested.files)
+    files += (ReleaseFile(path="cosign.pub", content=signed.public_key),)
+    sums = await write_checksums(ChecksumRequest(files=files))
+    listed = ReleaseFile(path="SHA256SUMS", content=sums)
+    over = (await sign_files(SignRequest(files=(listed,)))).bundles
+    folder = FolderRequest(
+        run="run", repository="example/shop", version="1.0.0", files=(*files, listed, *over)
+    )
+    await draft_release_folder(folder)
+    return Path((await publish_release_folder(folder)).directory)
+
+
+def _request(files: tuple[ReleaseFile, ...], approvals: tuple[Review, ...]) -> AttestRequest:
+    by_path = {file.path: file for file in files}
+    patch = by_path["patches/0001.patch"].content
+    nothing = ArtifactRef(name="x", sha256="0" * 64, bytes=0)
+    source = Source(
+        repository="example/shop",
+        location="/repositories/shop",
+        ref="main",
+        commit=COMMIT,
+        tree="a" * 40,
+        bundle=nothing,
+    )
+    heal = Heal(
+        stage="unit",
+        healer="search",
+        explanation="mended",
+        patch=patch,
+        failing=("test_shop.py::test_price",),
+        attempts=1,
+        tokens=0,
+        cost_usd=0.0,
+    )
+    return AttestRequest(
+        run=f"pipeline/example/shop/{COMMIT}",
+        workspace=Workspace(source=source, patches=(patch,)),
+        plan=ReleasePlan(
+            version="1.0.0", tag="v1.0.0", previous_tag=None, bump="initial", notes=nothing
+        ),
+        commit="d" * 40,
+        pipeline=Pipeline(),
+        heals=(heal,),
+        approvals=approvals,
+        packages=(by_path[WHEEL], by_path[SDIST]),
+        bills=(by_path[CYCLONEDX], by_path[SPDX]),
+    )
+
+
+@pytest.fixture(scope="module", params=GENERATIONS)
+async def original(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """A release of each generation of cosign, and which one it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REGREEN_STATE", str(tmp_path_factory.mktemp("state")))
+        use_cosign(request.param, patch)
+        return request.param, await _released()
+
+
+@pytest.fixture
+def place(original: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the release, with the cosign that made it."""
+    use_cosign(original[0], monkeypatch)
+    return Path(shutil.copytree(original[1], tmp_path / "release"))
+
+
+def _statement(path: Path) -> dict[str, Any]:
+    envelope = json.loads(path.read_text())["dsseEnvelope"]
+    statement: dict[str, Any] = json.loads(base64.b64decode(envelope["payload"]))
+    return statement
+
+
+def _by_script(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    cosign = find("cosign")
+    assert cosign is not None
+    folder = place.parent / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "cosign").unlink(missing_ok=True)
+    (folder / "cosign").symlink_to(cosign)
+    return subprocess.run(
+        ["sh", str(place / "verify.sh"), *arguments],
+        env={"PATH": f"{folder}:{os.defpath}", "HOME": str(place.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_untouched_release_passes_with_regreen_and_with_the_script(place: Path) -> None:
+    expected = Expectations(
+        key_sha256=hashlib.sha256((place / "cosign.pub").read_bytes()).hexdigest(),
+        repository="example/shop",
+        commit=COMMIT,
+        builder="urn:regreen:builder",
+    )
+    report = verify_release(place, expected=expected)
+    assert (report.ok, report.pinned) == (True, True), report.summary
+    assert {row.signature for row in report.rows if row.path.endswith(".sigstore.json")} == {"ok"}
+    said = _by_script(place, str(place / "cosign.pub"))
+    assert (said.returncode, said.stderr) == (0, ""), said.stderr
+    assert said.stdout == f"verified: {len(report.rows)} files\n"
+
+
+def test_a_folders_own_key_shows_that_it_is_whole_and_no_more(place: Path) -> None:
+    report = verify_release(place)
+    assert (report.ok, report.pinned) == (True, False)
+    assert report.summary.endswith("whole, but not shown who made it")
+    assert "get the key from somewhere you trust" in _by_script(place).stdout
+
+
+def test_provenance_tells_commit_heals_reviewers_and_materials(place: Path) -> None:
+    statement = _statement(place / PROVENANCE)
+    assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
+    (subject,) = statement["subject"]
+    assert subject["digest"] == {"sha256": hashlib.sha256(b"a wheel").hexdigest()}
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["externalParameters"]["commit"] == COMMIT
+    patch = hashlib.sha256(CONTENTS["patches/0001.patch"]).hexdigest()
+    inner = definition["internalParameters"]
+    assert inner["urn:regreen:heals"][0]["patch"] == {"sha256": patch}
+    assert inner["urn:regreen:approvals"][0]["reviewer"] == "ada"
+    materials = definition["resolvedDependencies"]
+    assert materials[0]["digest"]["gitCommit"] == COMMIT
+    assert {"name": "patches/0001.patch", "digest": {"sha256": patch}} in materials
+    assert all(material["digest"] for material in materials)
+    run = statement["predicate"]["runDetails"]
+    assert run["builder"] == {"id": "urn:regreen:builder"}
+    assert run["metadata"]["invocationId"] == f"pipeline/example/shop/{COMMIT}"
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def _resubject(place: Path) -> None:
+    bundle = json.loads((place / PROVENANCE).read_text())
+    statement = _statement(place / PROVENANCE)
+    statement["subject"][0]["digest"]["sha256"] = hashlib.sha256(b"mine").hexdigest()
+    payload = base64.b64encode(json.dumps(statement).encode()).decode()
+    bundle["dsseEnvelope"]["payload"] = payload
+    (place / PROVENANCE).write_text(json.dumps(bundle))
+
+
+def _move(one: str, other: str) -> Callable[[Path], None]:
+    return lambda place: (place / other).write_bytes((place / one).read_bytes()) and None
+
+
+TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "artifact": (lambda place: _flip(place / WHEEL), WHEEL),
+    "bill of materials": (lambda place: _flip(place / CYCLONEDX), CYCLONEDX),
+    "bundle": (lambda place: _flip(place / f"{WHEEL}.bundle"), f"{WHEEL}.bundle"),
+    "provenance": (lambda place: _flip(place / PROVENANCE), PROVENANCE),
+    "provenance's subject": (_resubject, PROVENANCE),
+    "checksum file": (lambda place: _flip(place / "SHA256SUMS"), "SHA256SUMS"),
+    "bundle of another artifact": (_move(f"{SDIST}.bundle", f"{WHEEL}.bundle"), f"{WHEEL}.bundle"),
+    "provenance of another artifact": (
+        _move(f"{SDIST}.provenance.sigstore.json", PROVENANCE),
+        PROVENANCE,
+    ),
+    "script": (lambda place: _flip(place / "verify.sh"), "verify.sh"),
+    "no provenance": (lambda place: (place / PROVENANCE).unlink(), PROVENANCE),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERINGS)
+def test_tampering_is_refused_and_named(case: str, place: Path) -> None:
+    tamper, culprit = TAMPERINGS[case]
+    tamper(place)
+    report = verify_release(place)
+    bad = {row.path: row.detail for row in report.rows if not row.ok}
+    assert not report.ok
+    assert bad.get(culprit), bad
+    if case != "script":
+        assert _by_script(place).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [
+        (Expectations(repository="example/other"), "repository 'example/shop', expected is"),
+        (Expectations(commit="e" * 40), f"commit {COMMIT!r}, expected is"),
+        (Expectations(builder="urn:other"), "builder 'urn:regreen:builder', expected is"),
+        (Expectations(key_sha256="0" * 64), "is not the expected key"),
+    ],
+)
+def test_what_is_not_as_expected_is_refused(expected: Expectations, said: str, place: Path) -> None:
+    report = verify_release(place, expected=expected)
+    assert not report.ok
+    assert said in report.summary
+
+
+@pytest.mark.parametrize("approvals", [(), (APPROVAL.model_copy(update={"reviewer": ""}),)])
+async def test_a_heal_that_nobody_approved_is_refused(
+    approvals: tuple[Review, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    use_cosign("2.5", monkeypatch)
+    report = verify_release(await _released(approvals=approvals))
+    assert not report.ok
+    assert "nobody approved it, and `approval.required` is healed" in report.summary
+
+
+async def test_a_key_swapped_with_all_it_signed_is_refused_where_the_key_is_known(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state of another"))
+    forged = await _released()
+    known = place / "cosign.pub"
+    assert verify_release(forged).ok
+    pinned = Expectations(key_sha256=hashlib.sha256(known.read_bytes()).hexdigest())
+    for report in (verify_release(forged, known), verify_release(forged, expected=pinned)):
+        assert not report.ok
+        assert "key" in report.summary
+    said = _by_script(forged, str(known))
+    assert (said.returncode, said.stderr) == (
+        1,
+        "NOT VERIFIED: cosign.pub is not the key to trust\n",
+    )
+    shutil.copy(known, forged / "cosign.pub")
+    assert not verify_release(forged).ok
+
+
+def test_each_generation_accepts_what_the_other_signed(
+    original: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cosign(next(each for each in GENERATIONS if each != original[0]), monkeypatch)
+    assert verify_release(original[1]).ok

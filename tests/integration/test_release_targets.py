@@ -1,0 +1,182 @@
+"""The contract that every place of publication keeps: written once, never replaced."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.publishing import (
+    fetch_back,
+    stage_on_target,
+    take_back_from_target,
+    withdraw_from_target,
+)
+from regreen.pipeline_file import TargetSection
+from tests.integration.release_places import WHEEL, Place, place_of, release_request
+
+KINDS = ("folder", "github", "http", "index")
+REMOTE = KINDS[1:]
+
+
+@pytest.fixture
+def place(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Place]:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    with place_of(request.param, monkeypatch, tmp_path) as opened:
+        yield opened
+
+
+every = pytest.mark.parametrize("place", KINDS, indirect=True)
+remote = pytest.mark.parametrize("place", REMOTE, indirect=True)
+
+
+@every
+async def test_a_release_is_there_with_its_bytes_and_adopted_when_repeated(place: Place) -> None:
+    request = await release_request(place.section)
+    assert await place.publish(request) is False
+    assert place.there(request) == place.wanted(request)
+    assert await place.publish(request) is True
+    assert place.there(request) == place.wanted(request)
+
+
+@every
+async def test_other_bytes_halt_it_with_both_digests(place: Place) -> None:
+    request = await release_request(place.section)
+    place.put(request, WHEEL, b"something else")
+    before = place.there(request)
+    with pytest.raises(ApplicationError) as caught:
+        await place.publish(request)
+    assert caught.value.type in ("TargetConflict", "ReleaseConflict")
+    assert caught.value.non_retryable
+    digest = "SHA256SUMS" if place.kind == "folder" else WHEEL
+    assert before[digest][:12] in caught.value.message
+    assert place.wanted(request)[digest][:12] in caught.value.message
+    assert place.there(request) == before
+
+
+@remote
+async def test_other_bytes_are_found_before_anything_is_published(place: Place) -> None:
+    request = await release_request(place.section)
+    place.put(request, WHEEL, b"something else")
+    with pytest.raises(ApplicationError, match="holds another"):
+        await stage_on_target(request)
+
+
+@remote
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_failing_server_is_asked_again_and_nothing_is_written_twice(
+    place: Place, moment: str
+) -> None:
+    request = await release_request(place.section)
+    place.fail(moment)
+    for _ in range(2):
+        try:
+            await place.publish(request)
+        except ApplicationError as error:
+            assert not error.non_retryable, error.message
+            assert "500" in error.message
+        else:
+            break
+    await place.publish(request)
+    assert place.there(request) == place.wanted(request)
+    if place.kind == "http":
+        assert len(place.double.writes) == len(set(place.double.writes))
+    if place.kind == "index":
+        assert place.double.uploads.count("200 OK") == 1
+    if place.kind == "github":
+        assert len(place.double.state.releases) == 1
+
+
+@remote
+async def test_what_is_staged_is_seen_by_nobody_and_leaves_no_trace(place: Place) -> None:
+    request = await release_request(place.section)
+    await stage_on_target(request)
+    assert place.there(request) == {}
+    await take_back_from_target(request)
+    await take_back_from_target(request)
+    if place.kind == "github":
+        assert (place.double.state.releases, place.double.state.assets) == ({}, {})
+        assert place.double.state.refs == {}
+
+
+@remote
+async def test_what_users_fetch_is_what_was_released(place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    receipt = await fetch_back(request)
+    assert {file.name: file.sha256 for file in receipt.files} == place.wanted(request)
+
+
+@remote
+async def test_an_address_that_the_operator_did_not_allow_gets_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_PUBLISH_TO", "http://127.0.0.1:1 https://example.org/releases")
+    request = await release_request(place.section)
+    with pytest.raises(ApplicationError, match="REGREEN_PUBLISH_TO") as caught:
+        await place.publish(request)
+    assert (caught.value.type, caught.value.non_retryable) == ("TargetRefused", True)
+    assert place.there(request) == {}
+
+
+@remote
+async def test_a_withdrawn_release_is_gone_or_marked(place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    for _ in range(2):
+        taken = await withdraw_from_target(request)
+    if place.kind == "github":
+        [release] = place.double.state.releases.values()
+        assert release.prerelease
+        assert release.body.startswith("> **Withdrawn.**")
+        assert release.body.count("Withdrawn") == 1
+        assert set(taken.left) == set(place.wanted(request))
+    else:
+        assert place.there(request) == {}
+        assert taken.left == ()
+
+
+@pytest.mark.parametrize("place", ["github"], indirect=True)
+async def test_a_tag_at_another_commit_on_github_halts_before_the_draft(place: Place) -> None:
+    request = await release_request(place.section)
+    place.double.state.refs[f"tags/{request.tag}"] = "b" * 40
+    with pytest.raises(ApplicationError, match="is at bbbb") as caught:
+        await stage_on_target(request)
+    assert caught.value.type == "TargetConflict"
+    assert place.double.state.releases == {}
+
+
+@pytest.mark.parametrize("place", ["github"], indirect=True)
+async def test_a_draft_that_was_made_twice_is_published_once(place: Place) -> None:
+    request = await release_request(place.section)
+    for _ in range(2):
+        place.double.fails.append(("repos/create-release", "after"))
+    with pytest.raises(ApplicationError, match="500"):
+        await place.publish(request)
+    assert len(place.double.state.releases) == 1
+    await place.publish(request)
+    assert [release.draft for release in place.double.state.releases.values()] == [False]
+    assert place.double.fails
+
+
+@pytest.mark.parametrize("place", ["http"], indirect=True)
+async def test_a_server_that_serves_other_bytes_fails_the_release(place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    [path] = [path for path in place.double.files if path.endswith(WHEEL)]
+    place.double.serves[path] = b"from a stale cache"
+    with pytest.raises(ApplicationError, match="has sha256") as caught:
+        await fetch_back(request)
+    assert (caught.value.type, caught.value.non_retryable) == ("ReleaseInvalid", True)
+
+
+def test_two_targets_of_one_name_are_refused() -> None:
+    from regreen.errors import UsageError
+    from regreen.pipeline_file import parse_pipeline
+
+    text = "release:\n  targets:\n    - kind: github\n    - kind: github\n"
+    with pytest.raises(UsageError, match="two targets are called github"):
+        parse_pipeline(text)
+    assert TargetSection(kind="http", name="mirror").label == "mirror"

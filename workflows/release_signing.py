@@ -1,0 +1,91 @@
+"""The first step of a release: what is in it, signed, attested and listed."""
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.cosign import attest_files, sign_files
+    from activities.release_folder import SUMS, write_checksums
+    from activities.signing_key import PUBLIC_KEY
+    from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+    from activities.versioning import NOTES
+    from regreen.contracts.artifacts import ArtifactRef
+    from regreen.contracts.release import (
+        AttestRequest,
+        ChecksumRequest,
+        ReleaseFile,
+        ReleaseRequest,
+        SignedFiles,
+        SignRequest,
+    )
+    from workflows.release_calls import call_publisher
+
+
+async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
+    """Every file of the release folder, and what was signed.
+
+    Raises ApplicationError `ReleaseRefused` for a name that no file can have.
+    """
+    files = _released_files([(ref.name, ref) for ref in request.files])
+    bills = tuple(file for file in files if file.path.endswith((CYCLONEDX_SUFFIX, SPDX_SUFFIX)))
+    packages = tuple(file for file in files if file not in bills)
+    files += _released_files([(NOTES, request.plan.notes), *_patches(request)])
+    signed = await _signatures(request, files)
+    files += signed.bundles
+    if signed.public_key is not None:
+        files += await _attestations(request, packages, bills)
+        files += (ReleaseFile(path=PUBLIC_KEY, content=signed.public_key),)
+    sums = await call_publisher(
+        write_checksums, ChecksumRequest(files=files), summary=f"SHA256SUMS: {len(files)} files"
+    )
+    listed = ReleaseFile(path=SUMS, content=sums)
+    over_sums = () if signed.skipped else (await _signatures(request, (listed,))).bundles
+    return (*files, listed, *over_sums), signed
+
+
+async def _signatures(request: ReleaseRequest, files: tuple[ReleaseFile, ...]) -> SignedFiles:
+    what = files[0].path if len(files) == 1 else f"{len(files)} files"
+    return await call_publisher(
+        sign_files,
+        SignRequest(files=files, require=request.require),
+        summary=f"cosign: sign {what}",
+    )
+
+
+async def _attestations(
+    request: ReleaseRequest, packages: tuple[ReleaseFile, ...], bills: tuple[ReleaseFile, ...]
+) -> tuple[ReleaseFile, ...]:
+    attested = await call_publisher(
+        attest_files,
+        AttestRequest(
+            run=request.run,
+            workspace=request.workspace,
+            plan=request.plan,
+            commit=request.commit,
+            pipeline=request.pipeline,
+            heals=request.heals,
+            approvals=request.approvals,
+            packages=packages,
+            bills=bills,
+        ),
+        summary=f"cosign: attest provenance of {len(packages)} packages",
+    )
+    return attested.files
+
+
+def _patches(request: ReleaseRequest) -> list[tuple[str, ArtifactRef]]:
+    numbered = enumerate(request.workspace.patches, start=1)
+    return [(f"patches/{number:04d}.patch", patch) for number, patch in numbered]
+
+
+def _released_files(files: list[tuple[str, ArtifactRef]]) -> tuple[ReleaseFile, ...]:
+    try:
+        return tuple(ReleaseFile(path=path, content=content) for path, content in files)
+    except ValidationError as error:
+        name = error.errors()[0]["input"]
+        raise ApplicationError(
+            f"{name!r} cannot be a file's name in a release",
+            type="ReleaseRefused",
+            non_retryable=True,
+        ) from error
