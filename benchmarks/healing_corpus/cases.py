@@ -199,7 +199,8 @@ def _sources(package: Package, pristine: Path, found: Baseline) -> dict[str, byt
     tests = [pristine / name for name in package.tests]
     chosen = {}
     for name in package.sources:
-        for file in sorted((pristine / name).rglob("*.py")):
+        root = pristine / name
+        for file in [root] if root.is_file() else sorted(root.rglob("*.py")):
             path = file.relative_to(pristine).as_posix()
             is_test = any(file.is_relative_to(each) for each in tests)
             if not is_test and "tests" not in file.parts and path in found.executed:
