@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from temporalio.api.sdk.v1 import WorkflowMetadata
@@ -20,6 +21,8 @@ from workflows.test_stage import TestStageWorkflow
 
 Run = WorkflowHandle[PipelineWorkflow, RunReport]
 Stage = WorkflowHandle[TestStageWorkflow, TestStageResult]
+RunStage = Callable[..., Awaitable[TestStageResult]]
+"""What the fixture `run` gives: `run_stage` against the test's script."""
 
 
 async def start_run(client: Client, **changes: Any) -> Run:
@@ -104,3 +107,8 @@ async def attributes_of(run: Run) -> dict[str, Any]:
 def states(report: RunReport) -> dict[str, str | None]:
     """The state of every stage."""
     return {stage.name: stage.state for stage in report.stages}
+
+
+def verdicts(result: TestStageResult) -> list[tuple[int, str, str]]:
+    """Number, healer and verdict of every attempt."""
+    return [(each.number, each.healer, each.verdict) for each in result.attempts]

@@ -96,6 +96,11 @@ def healing_with(*healers: str, **section: Any) -> Pipeline:
     return UNIT_ONLY.model_copy(update={"healers": healers, "heal": heal})
 
 
+SEARCH = healing_with("search")
+OPENAI = healing_with("openai")
+BOTH = healing_with("search", "openai")
+
+
 def fetched(pipeline: Pipeline) -> SourceFetched:
     """What the source step gives."""
     return SourceFetched(source=SOURCE, pipeline=pipeline)

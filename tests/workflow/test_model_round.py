@@ -1,6 +1,6 @@
 """A round of the model healer: candidates side by side, what it may spend, what it remembers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,9 +15,8 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import FailedPatch, GuardVerdict
 from regreen.contracts.model import ModelReply, ModelRequest, ModelTerms
 from regreen.contracts.source import Workspace
-from regreen.contracts.test_stage import TestStageResult
 from regreen.pipeline_file import Pipeline
-from tests.workflow.running import failure_of, run_stage, send, start_run, start_stage, waiting
+from tests.workflow.running import RunStage, failure_of, send, start_run, start_stage, waiting
 from tests.workflow.sample_answers import (
     ALL_GREEN,
     RED,
@@ -50,20 +49,6 @@ def script() -> Script:
     made.answer("write_model_prompt", prompts(3))
     made.answer("ask_model", lambda asked: reply(asked.name, tokens=1000))
     return made
-
-
-RunStage = Callable[[Pipeline], Awaitable[TestStageResult]]
-
-
-@pytest.fixture
-def run(env: WorkflowEnvironment, worker_client: Client, script: Script) -> RunStage:
-    """Runs the unit stage of a pipeline against the script."""
-
-    async def to_its_end(pipeline: Pipeline) -> TestStageResult:
-        async with serving(worker_client, script):
-            return await run_stage(env.client, pipeline)
-
-    return to_its_end
 
 
 def with_candidates(count: int, *healers: str, **section: Any) -> Pipeline:
