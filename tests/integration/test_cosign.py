@@ -1,6 +1,7 @@
 """Signing with the real cosign."""
 
 import asyncio
+import json
 import os
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities import cosign
 from activities.artifact_store import get_bytes, put_bytes
 from activities.cosign import sign_files
-from activities.cosign_check import refusal
+from activities.cosign_check import TRUSTED_ROOT, offers, refusal
 from activities.signing_key import own_key
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release import ReleaseFile, SignRequest
@@ -49,12 +50,18 @@ async def test_bundles_are_accepted_by_cosign_itself(tmp_path: Path) -> None:
     assert [bundle.path for bundle in signed.bundles] == ["file-0.bundle", "file-1.bundle"]
     assert signed.public_key is not None
     key = await _write(tmp_path / "out", signed.public_key)
+    root = tmp_path / "trusted-root.json"
+    root.write_text(json.dumps(TRUSTED_ROOT))
+    program = find("cosign")
+    assert program is not None
+    new = offers(program, "verify-blob", "--new-bundle-format")
+    words = ["--new-bundle-format"] if new else []
     for file, bundle in zip(files, signed.bundles, strict=True):
         content = await _write(tmp_path / "out", file.content)
         signature = await _write(tmp_path / "out", bundle.content)
         subprocess.run(
-            [str(find("cosign")), "verify-blob", "--key", str(key), "--bundle", str(signature)]
-            + ["--insecure-ignore-tlog=true", str(content)],
+            [str(program), "verify-blob", "--key", str(key), "--bundle", str(signature), *words]
+            + ["--trusted-root", str(root), "--insecure-ignore-tlog=true", str(content)],
             check=True,
             capture_output=True,
             env={"HOME": str(tmp_path), "PATH": os.defpath},
