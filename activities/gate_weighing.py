@@ -82,7 +82,7 @@ def blocks_at(gate: GateName, pipeline: Pipeline) -> Severity:
         return security.severity
     if gate == "dependencies":
         return security.vulnerabilities
-    return "low" if gate in ("secrets", "lint") else "high"
+    return "low" if gate == "secrets" else "high"
 
 
 def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> GateVerdict:

@@ -53,7 +53,6 @@ class Survey:
     """What was found."""
 
     tests: tuple[Tests, ...]
-    python: bool
     load: Load | None = None
     ruff: bool = False
     packaged: bool = False
@@ -69,9 +68,6 @@ class Survey:
 def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
     """Look at the tracked files of a repository; `files` are paths below `root`."""
     pyproject = _toml(root / "pyproject.toml") if "pyproject.toml" in files else {}
-    python = bool(pyproject) or any(
-        name in files for name in ("setup.py", "setup.cfg", "requirements.txt")
-    )
     python_tests = [name for name in files if _TEST_FILE.search(name)]
     tests = _pytest_stages(python_tests) if python_tests else []
     remarks: list[str] = []
@@ -79,15 +75,14 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
         found, remark = _node_tests(root, files)
         tests += found
         remarks += remark
-    if (not tests and "phpunit.xml" in files) or "phpunit.xml.dist" in files:
+    if not tests and not {"phpunit.xml", "phpunit.xml.dist"}.isdisjoint(files):
         tests.append(_phpunit())
     if not tests and "go.mod" in files:
         tests.append(_gotestsum())
     return Survey(
         tests=tuple(tests),
-        python=python or bool(python_tests),
         load=_load(root, files),
-        ruff="ruff" in pyproject.get("tool", {}) or not _LINTERS.isdisjoint(files),
+        ruff="ruff" in _table(pyproject, "tool") or not _LINTERS.isdisjoint(files),
         packaged="build-system" in pyproject or "setup.py" in files,
         plugin=_plugin(root, files),
         versions=any(re.fullmatch(r"v\d+\.\d+\.\d+", tag) for tag in tags),
@@ -145,8 +140,8 @@ def _node_tests(root: Path, files: Sequence[str]) -> tuple[list[Tests], list[str
     if "package.json" not in files:
         return [], []
     package = _json(root / "package.json")
-    script = str(package.get("scripts", {}).get("test", ""))
-    known = {**package.get("dependencies", {}), **package.get("devDependencies", {})}
+    script = str(_table(package, "scripts").get("test", ""))
+    known = {**_table(package, "dependencies"), **_table(package, "devDependencies")}
     why = f"`npm test` is `{script}`" if script else "package.json"
     command: tuple[str, ...]
     installed = ["node_modules has to be in the repository or on the machine: nothing is installed"]
@@ -212,14 +207,20 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _toml(path: Path) -> dict[str, dict[str, object]]:
+def _table(document: dict[str, object], name: str) -> dict[str, object]:
+    """A part of a file that a person wrote, where it is what it should be."""
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(_text(path))
     except (tomllib.TOMLDecodeError, RecursionError):
         return {}
 
 
-def _json(path: Path) -> dict[str, dict[str, object]]:
+def _json(path: Path) -> dict[str, object]:
     try:
         found = json.loads(_text(path))
     except (ValueError, RecursionError):

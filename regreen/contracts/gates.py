@@ -15,12 +15,10 @@ from regreen.contracts.source import Workspace
 from regreen.pipeline_file import Pipeline
 
 GateName = Literal[
-    "lint",
     "coverage",
     "secrets",
     "static-analysis",
     "dependencies",
-    "dependency-review",
     "load",
     "packages",
 ]
@@ -49,7 +47,7 @@ class Finding(Contract):
     message: str = Field(max_length=500)
     """One line for a person. Never a secret, never source text that may hold one."""
     fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
-    """`finding_fingerprint`: the same finding at another commit has the same one."""
+    """Of `activities/finding.py`: the same finding at another commit has the same one."""
 
     @property
     def place(self) -> str:

@@ -214,6 +214,8 @@ async def test_printing_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         {"README.md": "words\n"},
         {"package.json": "not JSON", "index.js": ""},
         {"package.json": "[" * 100_000},
+        {"package.json": '{"scripts": 3, "dependencies": []}'},
+        {"pyproject.toml": "tool = 3\n"},
         {"pyproject.toml": "not [ TOML"},
     ],
 )
@@ -241,3 +243,12 @@ async def test_odd_names_stay_what_they_are(tmp_path: Path, name: str) -> None:
     _, pipeline = await written(repository(tmp_path / "odd", files))
 
     assert pipeline.unit.paths == (f"{name}/unit",)
+
+
+async def test_a_stage_stands_in_the_file_once(tmp_path: Path) -> None:
+    files = {"test_shop.py": TEST, "phpunit.xml.dist": "", "package.json": "{}", "go.mod": ""}
+
+    text, pipeline = await written(repository(tmp_path / "many", files))
+
+    assert text.count("\nunit:") == 1
+    assert pipeline.unit.runs_pytest
