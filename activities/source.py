@@ -14,7 +14,8 @@ from regreen.contracts.base import Contract
 from regreen.contracts.run import SourceFetched
 from regreen.contracts.source import Source
 from regreen.errors import UsageError
-from regreen.pipeline_file import FILE_NAME, Pipeline, parse_pipeline
+from regreen.pipeline_file import Pipeline
+from regreen.pipeline_reading import FILE_NAME, parse_pipeline
 
 
 class SourceRequest(Contract):

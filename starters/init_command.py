@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.git import git
 from regreen.errors import EXIT_OK, UsageError
-from regreen.pipeline_file import FILE_NAME, parse_pipeline
+from regreen.pipeline_reading import FILE_NAME, parse_pipeline
 from starters.console import note, output, print_json
 from starters.repository_survey import Load, Survey, Tests, survey
 

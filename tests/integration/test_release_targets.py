@@ -174,7 +174,7 @@ async def test_a_server_that_serves_other_bytes_fails_the_release(place: Place) 
 
 def test_two_targets_of_one_name_are_refused() -> None:
     from regreen.errors import UsageError
-    from regreen.pipeline_file import parse_pipeline
+    from regreen.pipeline_reading import parse_pipeline
 
     text = "release:\n  targets:\n    - kind: github\n    - kind: github\n"
     with pytest.raises(UsageError, match="two targets are called github"):

@@ -11,7 +11,8 @@ from regreen.contracts.gates import Finding, GateVerdict
 from regreen.contracts.healing import Attempt
 from regreen.contracts.run import PipelineRequest, PullRequest, RunReport, StageReport
 from regreen.contracts.testing import Triage
-from regreen.pipeline_file import OnSection, parse_pipeline
+from regreen.pipeline_file import OnSection
+from regreen.pipeline_reading import parse_pipeline
 from starters.annotations import annotations
 from starters.continuous_integration import Job, job_of
 from starters.event_selection import why_not_selected

@@ -23,7 +23,8 @@ from regreen.contracts.run import (
     StageState,
 )
 from regreen.contracts.testing import Evidence, Triage
-from regreen.pipeline_file import Pipeline, parse_pipeline
+from regreen.pipeline_file import Pipeline
+from regreen.pipeline_reading import parse_pipeline
 from regreen.roles import ROLES
 from regreen.settings import Settings
 from starters.command_line import app

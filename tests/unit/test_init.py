@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from regreen.errors import UsageError
-from regreen.pipeline_file import Pipeline, parse_pipeline
+from regreen.pipeline_file import Pipeline
+from regreen.pipeline_reading import parse_pipeline
 from starters.init_command import init
 
 TEST = "def test_it():\n    assert True\n"

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from regreen.errors import UsageError
-from regreen.pipeline_file import Pipeline, TestSection, parse_pipeline
+from regreen.pipeline_file import Pipeline, TestSection
+from regreen.pipeline_reading import parse_pipeline
 
 FULL = """
 version: 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from regreen.pipeline_file import FILE_NAME, parse_pipeline
+from regreen.pipeline_reading import FILE_NAME, parse_pipeline
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "storefront"
 HISTORY = EXAMPLE / "make_history.py"

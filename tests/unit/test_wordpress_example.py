@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from regreen.pipeline_file import FILE_NAME, parse_pipeline
+from regreen.pipeline_reading import FILE_NAME, parse_pipeline
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "wordpress-plugin"
 HISTORY = EXAMPLE / "make_history.py"
