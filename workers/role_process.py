@@ -18,7 +18,7 @@ from regreen.settings import Settings
 from workers.connection import connect
 from workers.development_server import end
 from workers.orphans import retry_orphans
-from workers.worker import make_worker
+from workers.worker import serving
 
 # What a runner needs of its parent's environment; whatever is not named, secrets above all, is
 # not handed down.
@@ -37,7 +37,7 @@ async def serve(role: Role, address: str | None = None) -> None:
         loop.add_signal_handler(number, stop.set)
     client = await connect(role, address)
     sweep()
-    async with make_worker(client, role):
+    async with serving(client, role):
         await stop.wait()
 
 

@@ -1,5 +1,8 @@
 """One worker of one role."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -28,7 +31,7 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 
 
 def make_worker(client: Client, role: Role) -> Worker:
-    """A worker for the role's queue; run it with `async with` or `run()`."""
+    """A worker for the role's queue, not yet running."""
     return Worker(
         client,
         task_queue=task_queue(role),
@@ -41,3 +44,17 @@ def make_worker(client: Client, role: Role) -> Worker:
         max_heartbeat_throttle_interval=timedelta(seconds=2),
         sticky_queue_schedule_to_start_timeout=timedelta(milliseconds=500),
     )
+
+
+@contextlib.asynccontextmanager
+async def serving(client: Client, role: Role) -> AsyncIterator[None]:
+    """Run the role's worker until the block ends.
+
+    The server knows the worker when the block begins: what is announced from inside it is true, and
+    a server that ends later ends no block. Raises RuntimeError when the server does not take it.
+    """
+    worker = make_worker(client, role)
+    async with worker:
+        while not worker.is_running:  # noqa: ASYNC110 - it sets no event that could be awaited
+            await asyncio.sleep(0.01)
+        yield

@@ -58,14 +58,14 @@ class Started:
             pytest.fail(f"no end after {timeout:g} s; it said:\n{self.said()}")
         return Ended(code, self.output.read_text("utf-8", "replace"), self.said())
 
-    def wait_until_it_says(self, text: str, timeout: float = TIMEOUT) -> None:
-        """Wait for a line on standard error; the command must not end before."""
+    def wait_until_it_says(self, text: str, timeout: float = TIMEOUT, times: int = 1) -> None:
+        """Wait for a line on standard error, said `times`; the command must not end before."""
         wait_until(
-            lambda: text in self.said() or self.process.poll() is not None,
+            lambda: self.said().count(text) >= times or self.process.poll() is not None,
             f"{text!r}, it said:\n{self.said()}",
             timeout,
         )
-        if text not in self.said():
+        if self.said().count(text) < times:
             pytest.fail(f"ended with {self.process.returncode} before {text!r}:\n{self.said()}")
 
     def kill(self) -> None:

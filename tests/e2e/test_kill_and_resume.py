@@ -231,7 +231,7 @@ def test_up_starts_a_killed_server_again_and_ends_when_told(program: Program) ->
         server.kill()
 
         started.wait_until_it_says("the server ended; starting it again")
-        wait_until(lambda: started.said().count("Ctrl-C ends it") == 2, "the second server")
+        started.wait_until_it_says("Ctrl-C ends it", times=2)
         listed = program.run("list", "--json")
         assert (listed.code, listed.document) == (0, [])
         second = program.run("up")

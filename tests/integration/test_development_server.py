@@ -1,6 +1,7 @@
 """The embedded server: it comes up, keeps its data, and never outlives who started it."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -36,6 +37,27 @@ async def test_what_it_was_told_is_there_after_a_restart(tmp_path: Path) -> None
         description = await client.get_workflow_handle("kept").describe()
 
     assert description.run_id == handle.first_execution_run_id
+
+
+@pytest.mark.parametrize("taken", range(4), ids=["frontend", "ui", "http", "metrics"])
+async def test_a_port_that_another_process_took_meanwhile_is_replaced(
+    taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_ports = module._free_ports
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        stolen = [int(other.getsockname()[1])]
+
+        def ports(count: int) -> list[int]:
+            found = free_ports(count)
+            if stolen:
+                found[taken] = stolen.pop()
+            return found
+
+        monkeypatch.setattr(module, "_free_ports", ports)
+        async with development_server(tmp_path / "temporal.db", ui=True) as server:
+            client = await connect("starter", server.address)
+            assert await client.count_workflows()
+    assert not stolen
 
 
 async def test_it_is_killed_and_comes_back_with_its_data(tmp_path: Path) -> None:
