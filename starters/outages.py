@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from temporalio.service import RPCError
+
 from regreen.errors import UnreachableError
 from regreen.settings import Settings
 from starters.console import note
-from starters.runs import ConnectionLost
+from starters.runs import LOST, ConnectionLost
 from workers.embedded import Connection, temporal
 
 _PATIENCE = 600.0
@@ -36,6 +38,12 @@ async def through_outages(
                 began = loop.time()
                 try:
                     return await work(connection)
+                except RPCError as error:
+                    if error.status in LOST:
+                        raise ConnectionLost(
+                            "the server went away; run the command again"
+                        ) from error
+                    raise
                 finally:
                     worked = loop.time() - began
         except UnreachableError as error:

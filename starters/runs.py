@@ -34,7 +34,7 @@ from workflows.pipeline import PipelineWorkflow
 
 _POLL_SECONDS = 0.5
 AT_REST = ("passed", "released", "failed", "rejected", "expired", "cancelled", "waiting")
-_LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
+LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 
 
 class ConnectionLost(UnreachableError):
@@ -289,6 +289,6 @@ def _translated(error: RPCError, run: str = "") -> Exception:
             f"the server lacks Regreen's search attributes ({error.message}); "
             "docs/operations.md has the commands that create them"
         )
-    if error.status in _LOST:
+    if error.status in LOST:
         return ConnectionLost("the server went away; run the command again, the run goes on")
     return UnreachableError(f"Temporal: {error.message}")

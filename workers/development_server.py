@@ -153,7 +153,7 @@ async def _wait_until_ready(server: DevelopmentServer, log: Path) -> None:
         except Exception as error:
             lines = log.read_text("utf-8", "replace").strip().splitlines() or ["no output"]
             if server.process.returncode is not None:
-                raise UnreachableError(f"the embedded server ended: {lines[-1][:300]}") from error
+                raise UnreachableError(f"the embedded server ended: {lines[-1][-300:]}") from error
             if asyncio.get_running_loop().time() > deadline:
                 raise UnreachableError(
                     f"the embedded server is not ready after {_START_SECONDS:g} s; see {log}"
