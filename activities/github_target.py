@@ -200,8 +200,13 @@ class GithubTarget:
         return [each for each in repository.get_releases() if self._is_ours(each)]
 
     async def _ask(self, question: Callable[[], Result]) -> Result:
+        asked = asyncio.ensure_future(asyncio.to_thread(question))
         try:
-            return await asyncio.to_thread(question)
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # A request under way would still arrive, after what the release takes back next.
+            await asyncio.wait({asked})
+            raise
         except GithubException as error:
             raise self._explained(error) from error
         except requests.RequestException as error:

@@ -16,16 +16,23 @@ async def heartbeating(
 ) -> Result:
     """Await `work`, with a heartbeat that names `subject` every second while in an activity.
 
-    `details` are sent with it as they are at that moment. A cancelled activity cancels `work`.
+    `details` are sent with it as they are at that moment. A cancelled activity cancels `work` and
+    waits for its end.
     """
     task = asyncio.ensure_future(work)
     try:
-        while not task.done():
-            if activity.in_activity():
-                activity.heartbeat({"subject": subject, **(details or {})})
-            await asyncio.wait({task}, timeout=_SECONDS)
+        await _ended(task, subject, details)
         return task.result()
     finally:
         if not task.done():
             task.cancel()
-            await asyncio.wait({task})
+            await _ended(task, subject, details)
+
+
+async def _ended(
+    task: asyncio.Future[Any], subject: str, details: Mapping[str, Any] | None
+) -> None:
+    while not task.done():
+        if activity.in_activity():
+            activity.heartbeat({"subject": subject, **(details or {})})
+        await asyncio.wait({task}, timeout=_SECONDS)

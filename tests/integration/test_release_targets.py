@@ -1,5 +1,7 @@
 """The contract that every place of publication keeps: written once, never replaced."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +101,24 @@ async def test_what_is_staged_is_seen_by_nobody_and_leaves_no_trace(place: Place
     if place.kind == "github":
         assert (place.double.state.releases, place.double.state.assets) == ({}, {})
         assert place.double.state.refs == {}
+
+
+@pytest.mark.parametrize("place", ["github"], indirect=True)
+async def test_a_draft_under_way_when_it_was_cancelled_is_taken_back(place: Place) -> None:
+    request = await release_request(place.section)
+    goes_on = place.double.held.setdefault("repos/create-release", threading.Event())
+    staging = asyncio.create_task(stage_on_target(request))
+    while "repos/create-release" not in place.double.asked:
+        await asyncio.sleep(0.01)
+
+    staging.cancel()
+    asyncio.get_running_loop().call_later(0.5, goes_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await staging
+    assert goes_on.is_set()
+    assert await take_back_from_target(request) == "draft deleted"
+
+    assert (place.double.state.releases, place.double.state.assets) == ({}, {})
 
 
 @remote

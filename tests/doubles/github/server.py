@@ -32,6 +32,8 @@ class GithubDouble:
     violations: list[str] = field(default_factory=list)
     fails: list[tuple[str, str]] = field(default_factory=list)
     """Operation id and `before` or `after`: answers 500 once, before or after it was done."""
+    held: dict[str, threading.Event] = field(default_factory=dict)
+    """Operation id, and what its requests wait for, half a minute at most, before they are done."""
 
 
 @contextmanager
@@ -56,8 +58,10 @@ def github_double(repository: str, port: int = 0) -> Iterator[GithubDouble]:
             query = {key: values[0] for key, values in parse_qs(url.query).items()}
             headers = {key.lower(): value for key, value in self.headers.items()}
             asked = Asked(operation.parameters, query, headers, body)
+            double.asked.append(operation.identifier)
+            if operation.identifier in double.held:
+                double.held[operation.identifier].wait(30)
             with lock:
-                double.asked.append(operation.identifier)
                 if not upload:
                     double.violations += contract().request_problems(operation, body)
                 if "authorization" not in headers:
