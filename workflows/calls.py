@@ -1,5 +1,6 @@
 """How workflows call activities: the role's queue, time-outs and retries in one place."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -60,14 +61,29 @@ async def call(
     `within` for all of them with the waiting between them.
     Subprocesses are ended before a cancellation is passed on.
     """
-    return await workflow.execute_activity(
-        activity,
-        argument,
-        task_queue=task_queue(role),
-        start_to_close_timeout=timedelta(seconds=timeout),
-        schedule_to_close_timeout=None if within is None else timedelta(seconds=within),
-        heartbeat_timeout=_HEARTBEAT,
-        retry_policy=_RETRY,
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=summary,
+    return await not_cancelled(
+        workflow.execute_activity(
+            activity,
+            argument,
+            task_queue=task_queue(role),
+            start_to_close_timeout=timedelta(seconds=timeout),
+            schedule_to_close_timeout=None if within is None else timedelta(seconds=within),
+            heartbeat_timeout=_HEARTBEAT,
+            retry_policy=_RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary,
+        )
     )
+
+
+async def not_cancelled(step: Awaitable[Result]) -> Result:
+    """Await a step, and raise CancelledError if its task was cancelled meanwhile.
+
+    An activity that ends before it hears of its cancellation returns its result as if there were
+    none, and what follows would begin.
+    """
+    result = await step
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return result

@@ -70,9 +70,6 @@ class ReleaseWorkflow:
             await self._draft(request, folder)
             targets = release_targets.target_requests(request, files, signed)
             await self._stage(request, targets)
-            # A cancellation that arrived while a step was ending does not interrupt it.
-            if workflow.cancellation_reason() is not None:
-                raise asyncio.CancelledError
             directory = await _uninterrupted(self._publish(request, folder))
             self._published = PublishedParts(tag=tag, folder=folder, targets=targets)
         except BaseException:
