@@ -65,6 +65,9 @@ class GithubTarget:
         notes = (await get_bytes(self._request.notes)).decode("utf-8", "replace")
         await self._ask(lambda: self._write(name, path, notes))
 
+    async def check(self, name: str, path: Path) -> None:
+        pass
+
     async def finish(self) -> bool:
         return await self._ask(self._publish)
 

@@ -49,6 +49,9 @@ class HttpTarget:
             # What is taken already answers 412, and the digest of what is there then decides.
             await self._ask(client, "PUT", name, (412,), content=_chunks(path), headers=headers)
 
+    async def check(self, name: str, path: Path) -> None:
+        pass
+
     async def finish(self) -> bool:
         return False
 

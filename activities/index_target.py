@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -56,32 +57,29 @@ class IndexTarget:
             there[name] = digest
         return there
 
+    async def check(self, name: str, path: Path) -> None:
+        code, said = await _twine(["check", str(path)], f"twine check {name}", {})
+        if code < 0:
+            raise ApplicationError(f"twine check {name}: killed", type="TargetUnreachable")
+        if code != 0:
+            raise refused(f"twine check {name}: {said}"[:500])
+
     async def write(self, name: str, path: Path) -> None:
-        with private_folder() as folder:
-            inherited = {key: os.environ[key] for key in NETWORK_VARIABLES if key in os.environ}
-            variables = {**inherited, "TWINE_REPOSITORY_URL": self._upload}
-            if self._username:
-                variables["TWINE_USERNAME"] = self._username
-            if self._password is not None:
-                variables["TWINE_PASSWORD"] = self._password.get_secret_value()
-            ended = await run_process(
-                [sys.executable, "-m", "twine", "upload", "--non-interactive"]
-                + ["--disable-progress-bar", "--config-file", "/dev/null", str(path)],
-                output=folder / "twine.log",
-                timeout=_UPLOAD_SECONDS,
-                subject=f"twine upload {name}",
-                env={**variables, "HOME": str(folder), "NO_COLOR": "1"},
-                cwd=folder,
-            )
-            said = [line.strip() for line in ended.tail().splitlines() if line.strip()]
-        if ended.code == 0 or name in await self.look_up():
+        variables = {"TWINE_REPOSITORY_URL": self._upload}
+        if self._username:
+            variables["TWINE_USERNAME"] = self._username
+        if self._password is not None:
+            variables["TWINE_PASSWORD"] = self._password.get_secret_value()
+        options = ["--non-interactive", "--disable-progress-bar", "--config-file", "/dev/null"]
+        code, said = await _twine(
+            ["upload", *options, str(path)], f"twine upload {name}", variables
+        )
+        if code == 0 or name in await self.look_up():
             # An index that fails after it stored has stored; the digest decides what it holds.
             return
-        errors = [line for line in said if "ERROR" in line or "Error" in line]
-        last = " ".join(errors or said[-1:])
-        if "InvalidDistribution" in last:
-            raise refused(f"twine upload {name}: {last}"[:500])
-        raise ApplicationError(f"twine upload {name}: {last}"[:500], type="TargetUnreachable")
+        if "InvalidDistribution" in said:
+            raise refused(f"twine upload {name}: {said}"[:500])
+        raise ApplicationError(f"twine upload {name}: {said}"[:500], type="TargetUnreachable")
 
     async def finish(self) -> bool:
         return False
@@ -160,6 +158,23 @@ class _Page(HTMLParser):
             digest if kind == "sha256" else "",
             "data-yanked" in given,
         )
+
+
+async def _twine(words: list[str], subject: str, variables: Mapping[str, str]) -> tuple[int, str]:
+    """Run twine; its exit code, negative when a signal ended it, and its errors or last line."""
+    inherited = {key: os.environ[key] for key in NETWORK_VARIABLES if key in os.environ}
+    with private_folder() as folder:
+        ended = await run_process(
+            [sys.executable, "-m", "twine", *words],
+            output=folder / "twine.log",
+            timeout=_UPLOAD_SECONDS,
+            subject=subject,
+            env={**inherited, **variables, "HOME": str(folder), "NO_COLOR": "1"},
+            cwd=folder,
+        )
+        said = [line.strip() for line in ended.tail().splitlines() if line.strip()]
+    errors = [line for line in said if "ERROR" in line or "Error" in line]
+    return ended.code, " ".join(errors or said[-1:])
 
 
 async def _get(url: str) -> httpx2.Response:

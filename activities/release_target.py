@@ -34,6 +34,9 @@ class ReleaseTarget(Protocol):
     async def write(self, name: str, path: Path) -> None:
         """Write one file that is not there. Never replaces one."""
 
+    async def check(self, name: str, path: Path) -> None:
+        """Refuse a file that the target is known not to take. Writes nothing."""
+
     async def finish(self) -> bool:
         """Show what was written to users; False when they saw it already."""
 
@@ -48,16 +51,23 @@ class ReleaseTarget(Protocol):
 
 
 async def stage(target: ReleaseTarget, folder: Path) -> None:
-    """Write what users do not see yet; raise TargetConflict while nothing is published."""
+    """Write what users do not see yet, and find what would fail while nothing is published.
+
+    Raises TargetConflict for other bytes, TargetRefused for a file that the target does not take.
+    """
     there = await _compared(target)
-    if target.stages:
-        await _write_missing(target, there, folder)
+    for name, path in await _missing(target, there, folder):
+        await target.check(name, path)
+        if target.stages:
+            await target.write(name, path)
 
 
 async def publish(target: ReleaseTarget, folder: Path) -> TargetReceipt:
     """Write the release and show it to users. The receipt is what was found there at the end."""
     there = await _compared(target)
-    written = await _write_missing(target, there, folder)
+    written = await _missing(target, there, folder)
+    for name, path in written:
+        await target.write(name, path)
     shown = await target.finish()
     there = await _compared(target)
     missing = [name for name in target.files if name not in there]
@@ -116,10 +126,10 @@ async def _compared(target: ReleaseTarget) -> dict[str, str]:
     return there
 
 
-async def _write_missing(target: ReleaseTarget, there: Mapping[str, str], folder: Path) -> bool:
-    missing = [name for name in target.files if name not in there]
-    for name in missing:
-        path = folder / name
+async def _missing(
+    target: ReleaseTarget, there: Mapping[str, str], folder: Path
+) -> list[tuple[str, Path]]:
+    missing = [(name, folder / name) for name in target.files if name not in there]
+    for name, path in missing:
         await get_file(target.files[name].content, path)
-        await target.write(name, path)
-    return bool(missing)
+    return missing

@@ -52,12 +52,12 @@ async def release_request(target: TargetSection, wheel: bytes | None = None) -> 
     )
 
 
-def wheel_of(name: str, version: str) -> bytes:
+def wheel_of(name: str, version: str, metadata: str = "2.1") -> bytes:
     """The smallest wheel that an index takes; equal arguments give equal bytes."""
     buffer, info = BytesIO(), f"{name}-{version}.dist-info"
     parts = {
         f"{name}.py": "",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: {metadata}\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
     }

@@ -15,7 +15,7 @@ from activities.publishing import (
     withdraw_from_target,
 )
 from regreen.pipeline_file import TargetSection
-from tests.integration.release_places import WHEEL, Place, place_of, release_request
+from tests.integration.release_places import WHEEL, Place, place_of, release_request, wheel_of
 
 KINDS = ("folder", "github", "http", "index")
 REMOTE = KINDS[1:]
@@ -64,6 +64,17 @@ async def test_other_bytes_are_found_before_anything_is_published(place: Place) 
     place.put(request, WHEEL, b"something else")
     with pytest.raises(ApplicationError, match="holds another"):
         await stage_on_target(request)
+
+
+@pytest.mark.parametrize("place", ["index"], indirect=True)
+async def test_a_package_that_twine_does_not_know_is_refused_before_anything_is_published(
+    place: Place,
+) -> None:
+    request = await release_request(place.section, wheel_of("shop", "1.0.0", metadata="9.9"))
+    with pytest.raises(ApplicationError, match=rf"twine check {WHEEL}: .*'9\.9'") as caught:
+        await stage_on_target(request)
+    assert (caught.value.type, caught.value.non_retryable) == ("TargetRefused", True)
+    assert place.there(request) == {}
 
 
 @remote
