@@ -20,6 +20,7 @@ from starters import (
     withdraw,
 )
 from starters.console import complete, leave, tell
+from starters.run_filter import RunFilter
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -138,13 +139,21 @@ def worker(
 def list_(
     json: Json = False,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    repository: Annotated[str, typer.Option(help="Only this one, as `list` shows it.")] = "",
+    ref: Annotated[str, typer.Option(help="Only this branch or tag.")] = "",
+    run_state: Annotated[
+        list[str] | None,
+        typer.Option(help="Only runs in this state; can be repeated.", show_default=False),
+    ] = None,
+    since: Annotated[str, typer.Option(help="Started since: 24h, 7d, 2026-11-01.")] = "",
     state: State = None,
 ) -> int:
     """List runs, newest first.
 
-    Example: `regreen list --json`
+    Examples: `regreen list --json` · `regreen list --run-state failed --since 7d`
     """
-    return complete(look.list_runs(limit, json=json, settings=run_command.use_state(state)))
+    wanted = RunFilter(repository, ref, tuple(run_state or ()), since)
+    return complete(look.list_runs(wanted, limit, json=json, settings=run_command.use_state(state)))
 
 
 @app.command()

@@ -1,9 +1,11 @@
 """Looking at runs: list, status, the whole story."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
 from temporalio.client import WorkflowExecution
+from temporalio.service import RPCError
 
 from activities.local_forge import read_pull_request
 from regreen.errors import EXIT_OK
@@ -15,23 +17,28 @@ from starters.heal_diffs import print_attempts
 from starters.progress import coloured
 from starters.run_command import print_result
 from starters.run_document import run_document
+from starters.run_filter import RunFilter, query_of
 from starters.triage_evidence import print_triage
 from workers.embedded import temporal
 from workflows import search_attributes
 
 
-async def list_runs(limit: int, *, json: bool, settings: Settings) -> int:
-    """Print the newest runs from Temporal's visibility store."""
+async def list_runs(wanted: RunFilter, limit: int, *, json: bool, settings: Settings) -> int:
+    """Print the newest runs that pass the filter, from Temporal's visibility store."""
+    query = query_of(wanted, datetime.now(UTC))
     rows = []
     async with temporal(settings, ui=False) as connection:
-        query = 'WorkflowType = "PipelineWorkflow"'
-        async for execution in connection.client.list_workflows(query, limit=limit):
-            rows.append(_row(execution))
+        try:
+            async for execution in connection.client.list_workflows(query, limit=limit):
+                rows.append(_row(execution))
+        except RPCError as error:
+            raise runs.translated(error) from error
     if json:
         print_json(rows)
         return EXIT_OK
     if not rows:
-        output.print("no runs yet; `regreen run` starts one", markup=False)
+        none = "no runs yet; `regreen run` starts one"
+        output.print(none if wanted == RunFilter() else "no such runs", markup=False)
         return EXIT_OK
     table = Table(box=None, pad_edge=False)
     for column in ("repository", "ref", "commit", "state", "stage", "started"):

@@ -108,7 +108,7 @@ async def start(client: Client, request: PipelineRequest, *, again: bool = False
     except WorkflowAlreadyStartedError:
         return False
     except RPCError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
     return True
 
 
@@ -120,7 +120,7 @@ async def report_of(client: Client, run: str) -> RunReport:
     except WorkflowQueryFailedError as error:
         raise UnreachableError(f"no worker could tell the state of {run}: {error}") from error
     except RPCError as error:
-        raise _translated(error, run) from error
+        raise translated(error, run) from error
 
 
 async def follow(
@@ -139,7 +139,7 @@ async def follow(
                 report = await handle.query(PipelineWorkflow.report)
                 show(await _progress(client, handle, report))
             except RPCError as error:
-                raise _translated(error, run) from error
+                raise translated(error, run) from error
             except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
@@ -182,7 +182,7 @@ async def cancel(client: Client, run: str) -> None:
     try:
         await client.get_workflow_handle(run).cancel()
     except RPCError as error:
-        raise _translated(error, run) from error
+        raise translated(error, run) from error
 
 
 async def find_run(client: Client, name: str) -> str:
@@ -196,7 +196,7 @@ async def find_run(client: Client, name: str) -> str:
             if execution.id.startswith(name) or (len(name) >= 4 and commit.startswith(name)):
                 found.append(execution.id)
     except RPCError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
     unique = list(dict.fromkeys(found))
     if not unique:
         raise UsageError(f"no run `{name}`; `regreen list` shows the runs")
@@ -276,7 +276,8 @@ def _since(moment: datetime) -> float:
     return max(0.0, (datetime.now(UTC) - moment).total_seconds())
 
 
-def _translated(error: RPCError, run: str = "") -> Exception:
+def translated(error: RPCError, run: str = "") -> Exception:
+    """What Temporal's answer means to the user, with the way out."""
     if error.status is RPCStatusCode.NOT_FOUND:
         return UsageError(f"no run `{run}`; `regreen list` shows the runs")
     if error.status is RPCStatusCode.FAILED_PRECONDITION:
