@@ -44,10 +44,10 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
     findings = [finding for scan in scans for finding in scan.findings]
     excused = {f.fingerprint: excuse(f, waivers.valid, now) for f in findings}
     waived = {fingerprint: waiver for fingerprint, waiver in excused.items() if waiver}
-    tools = [scan.tool for scan in request.scans if not scan.nothing_to_do]
+    made = [scan for scan in request.scans if not scan.nothing_to_do]
     log = await put_bytes(
         f"{request.stage}.sarif",
-        sarif_of(tools, findings, waived),
+        sarif_of(made, findings, waived),
         "application/sarif+json",
     )
     score = security_score(findings, waived) if request.stage == "security" else None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from regreen.contracts.gates import Finding, Severity, Waiver
+from regreen.contracts.gates import Finding, Scan, Severity, Waiver
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {
@@ -26,19 +26,22 @@ _SCORES: dict[Severity, str] = {
 
 
 def sarif_of(
-    tools: Sequence[str], findings: Iterable[Finding], waived: Mapping[str, Waiver]
+    scans: Sequence[Scan], findings: Iterable[Finding], waived: Mapping[str, Waiver]
 ) -> bytes:
-    """One SARIF log. `tools` are names with versions; one that found nothing has a run as well.
+    """One SARIF log. A tool that found nothing has a run as well, and one whose scan does not count
+    says in it that it failed: no results are not taken for a clean result.
 
     `waived` maps fingerprints to what excuses them: they become suppressed results.
     """
     found = list(findings)
-    versions = {name.partition(" ")[0]: name.partition(" ")[2] for name in tools}
+    versions = {scan.tool.partition(" ")[0]: scan.tool.partition(" ")[2] for scan in scans}
     names = dict.fromkeys([*versions, *(finding.tool for finding in found)])
-    runs = [
-        _run(name, versions.get(name, ""), [f for f in found if f.tool == name], waived)
-        for name in names
-    ]
+    runs = []
+    for name in names:
+        run = _run(name, versions.get(name, ""), [f for f in found if f.tool == name], waived)
+        made = [scan for scan in scans if scan.tool.partition(" ")[0] == name]
+        problems = [scan.problem or "examined nothing" for scan in made if not _counts(scan)]
+        runs.append(run | {"invocations": [_invocation(problems)]})
     return _text(runs)
 
 
@@ -74,6 +77,19 @@ def _run(
         "automationDetails": {"id": f"regreen/{tool}/"},
         "results": [_result(finding, rules.index(finding.rule), waived) for finding in findings],
     }
+
+
+def _counts(scan: Scan) -> bool:
+    return not scan.problem and scan.examined > 0
+
+
+def _invocation(problems: Sequence[str]) -> dict[str, Any]:
+    invocation: dict[str, Any] = {"executionSuccessful": not problems}
+    if problems:
+        invocation["toolExecutionNotifications"] = [
+            {"level": "error", "message": {"text": problem}} for problem in problems
+        ]
+    return invocation
 
 
 def _score(rule: str, findings: list[Finding]) -> str:

@@ -88,7 +88,9 @@ def test_a_fingerprint_stays_when_code_moves_and_tells_repetitions_apart() -> No
 
 def test_several_sarif_logs_are_one_with_a_category_for_each_tool() -> None:
     spaced = finding("B1", "high", path="a b/ü.py", line=2)
-    logs = [sarif_of(["bandit 1.9"], [spaced], {}), sarif_of(["gitleaks"], [], {})]
+    bandit_scan = Scan(gate="static-analysis", tool="bandit 1.9")
+    gitleaks_scan = Scan(gate="secrets", tool="gitleaks")
+    logs = [sarif_of([bandit_scan], [spaced], {}), sarif_of([gitleaks_scan], [], {})]
 
     log = json.loads(merged_sarif(logs))
 
@@ -122,11 +124,21 @@ def test_what_is_written_is_sarif_by_its_schema() -> None:
         expires="2027-01-01",
         document=".vex/shop.json",
     )
-    log = sarif_of(["bandit 1.9", "gitleaks"], found, {found[0].fingerprint: waiver})
+    scans = [
+        Scan(gate="static-analysis", tool="bandit 1.9", examined=3, unit="file"),
+        Scan(gate="dependencies", tool="trivy", unit="component"),
+        Scan(gate="secrets", tool="gitleaks", problem="gitleaks ended with exit code 126"),
+    ]
+    log = sarif_of(scans, found, {found[0].fingerprint: waiver})
 
     written = json.loads(merged_sarif([log, log]))
 
     jsonschema.Draft4Validator(schema).validate(written)
     assert "suppressions" in written["runs"][0]["results"][0]
+    bandit, trivy, gitleaks = (run["invocations"][0] for run in written["runs"][:3])
+    assert bandit == {"executionSuccessful": True}
+    assert (trivy["executionSuccessful"], gitleaks["executionSuccessful"]) == (False, False)
+    [notification] = gitleaks["toolExecutionNotifications"]
+    assert notification["message"]["text"] == "gitleaks ended with exit code 126"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft4Validator(schema).validate(written | {"version": "2.0.0"})
