@@ -1,6 +1,7 @@
 """WithdrawalWorkflow: take back what was published, last step first, as far as each place can."""
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.cosign import sign_files
@@ -15,8 +16,9 @@ with workflow.unsafe.imports_passed_through():
         WithdrawRequest,
     )
     from regreen.contracts.receipts import TakenBack
-    from regreen.contracts.release import ReleaseFile, SignRequest
+    from regreen.contracts.release import ReleaseFile, SignRequest, TagRequest
     from regreen.roles import Role
+    from workflows.failures import one_line
     from workflows.release_calls import call_publisher
 
 
@@ -36,11 +38,7 @@ class WithdrawalWorkflow:
             )
             for target in reversed(parts.targets)
         ]
-        deleted = await call_publisher(
-            delete_tag, parts.tag, summary=f"git: take back tag {parts.tag.name}"
-        )
-        kept = "not this release's own, kept"
-        taken.append(TakenBack(target="tag", done="deleted" if deleted else kept))
+        taken.append(await self._tag(parts.tag))
         directory = await call_publisher(
             withdraw_release_folder,
             WithdrawnFolder(folder=parts.folder, statements=await self._statements(request, taken)),
@@ -53,6 +51,19 @@ class WithdrawalWorkflow:
             taken=tuple(taken),
             directory=directory,
         )
+
+    async def _tag(self, tag: TagRequest) -> TakenBack:
+        try:
+            deleted = await call_publisher(
+                delete_tag, tag, summary=f"git: take back tag {tag.name}"
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            # A repository that is gone must not keep the release where users find it.
+            return TakenBack(target="tag", done=f"NOT deleted: {one_line(error)}", left=(tag.name,))
+        kept = "not this release's own, kept"
+        return TakenBack(target="tag", done="deleted" if deleted else kept)
 
     async def _statements(
         self, request: WithdrawRequest, taken: list[TakenBack]
