@@ -22,7 +22,11 @@ class PackageIndex:
     simple: str
     folder: Path
     fails: list[str] = field(default_factory=list)
-    """Each is used up by one upload: it answers 500 `before` or `after` it was stored."""
+    """Each is used up by one upload: it answers 500 `before` or `after` it was stored, or is stored
+    and answers nothing for half a minute: `silent`, or answers 409 where pypiserver, as PyPI,
+    tells twine 400: `conflict`."""
+    meanwhile: list[Callable[[], None]] = field(default_factory=list)
+    """Each is used up by one upload: what somebody else does before it is stored."""
     uploads: list[str] = field(default_factory=list)
     """The status of each upload."""
 
@@ -40,6 +44,7 @@ class _Quiet(WSGIRequestHandler):
 def package_index(folder: Path, port: int = 0) -> Iterator[PackageIndex]:
     """Serve the packages in a folder until the block ends."""
     folder.mkdir(exist_ok=True)
+    ended = threading.Event()
     application = pypiserver.app(
         roots=[folder],
         authenticate=["update"],
@@ -50,18 +55,24 @@ def package_index(folder: Path, port: int = 0) -> Iterator[PackageIndex]:
         if environ["REQUEST_METHOD"] != "POST":
             return application(environ, start)
         fault = index.fails.pop(0) if index.fails else ""
+        if index.meanwhile:
+            index.meanwhile.pop(0)()
         if fault == "before":
             index.uploads.append("500 before")
             start("500 Server Error", [("Content-Length", "0")])
             return []
 
         def noting(status: str, headers: Any, info: Any = None) -> Any:
+            if fault == "conflict":
+                status = status.replace("400 Bad Request", "409 Conflict")
             index.uploads.append(status)
             if fault == "after":
                 return start("500 Server Error", [("Content-Length", "0")], info)
             return start(status, headers, info)
 
         answer = application(environ, noting)
+        if fault == "silent":
+            ended.wait(30)
         return [] if fault == "after" else answer
 
     server = make_server("127.0.0.1", port, failing, _Server, _Quiet)
@@ -72,6 +83,7 @@ def package_index(folder: Path, port: int = 0) -> Iterator[PackageIndex]:
     try:
         yield index
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

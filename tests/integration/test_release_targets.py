@@ -1,6 +1,7 @@
 """The contract that every place of publication keeps: written once, never replaced."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities import index_target
 from activities.publishing import (
     fetch_back,
     stage_on_target,
@@ -100,6 +102,42 @@ async def test_a_failing_server_is_asked_again_and_nothing_is_written_twice(
         assert place.double.uploads.count("200 OK") == 1
     if place.kind == "github":
         assert len(place.double.state.releases) == 1
+
+
+@pytest.mark.parametrize("place", ["index"], indirect=True)
+async def test_an_index_that_is_silent_after_it_stored_has_stored(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_target, "_UPLOAD_SECONDS", 8.0)
+    request = await release_request(place.section)
+    place.fail("silent")
+    assert await place.publish(request) is False
+    assert await place.publish(request) is True
+    assert place.there(request) == place.wanted(request)
+    assert place.double.uploads == ["200 OK"]
+
+
+@pytest.mark.parametrize("place", ["index"], indirect=True)
+@pytest.mark.parametrize("same", [True, False], ids=["same bytes", "other bytes"])
+@pytest.mark.parametrize(
+    ("fault", "answer"), [("", "400 Bad Request"), ("conflict", "409 Conflict")]
+)
+async def test_an_index_that_got_the_file_from_somebody_else_meanwhile_refuses_it(
+    fault: str, answer: str, same: bool, place: Place
+) -> None:
+    wheel = wheel_of("shop", "1.0.0")
+    other = wheel if same else wheel_of("shop", "1.0.0", metadata="2.2")
+    request = await release_request(place.section, wheel)
+    place.fail(fault)
+    place.double.meanwhile.append(lambda: place.put(request, WHEEL, other))
+    if same:
+        await place.publish(request)
+    else:
+        with pytest.raises(ApplicationError, match="holds another") as caught:
+            await place.publish(request)
+        assert (caught.value.type, caught.value.non_retryable) == ("TargetConflict", True)
+    assert place.double.uploads == [answer]
+    assert place.there(request) == {WHEEL: hashlib.sha256(other).hexdigest()}
 
 
 @remote
