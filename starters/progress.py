@@ -181,7 +181,8 @@ def _lines(progress: Progress) -> Iterator[str]:
             for attempt in stage.attempts:
                 yield f"{stage.name}: {_attempt_text(attempt)}"
             seconds = f" in {stage.seconds:.1f} s" if stage.seconds else ""
-            yield f"{stage.name}: {stage.state}{seconds}: {stage.summary}"
+            summary = f": {stage.summary}" if stage.summary else ""
+            yield f"{stage.name}: {stage.state}{seconds}{summary}"
         elif stage.running:
             yield f"{stage.name}: running"
     for name, result in progress.attempts.items():

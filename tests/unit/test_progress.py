@@ -98,6 +98,14 @@ def test_a_log_of_a_heal_is_about_its_own_stages() -> None:
     assert healing == whole
 
 
+def test_a_stage_that_ended_with_nothing_to_say_leaves_no_colon() -> None:
+    progress = _progress()
+    build = StageReport(name="build", state="cancelled")
+    report = progress.report.model_copy(update={"stages": (build,)})
+
+    assert PlainLines().of(Progress(report, {}), 0) == ["build: cancelled"]
+
+
 @pytest.mark.parametrize(
     ("step", "text"),
     [
