@@ -40,6 +40,10 @@ class SourceFetched(Contract):
     source: Source
     pipeline: Pipeline
     """The commit's `regreen.yaml`, or the defaults."""
+    forge: Literal["local", "github"] = "local"
+    """Where the run's pull request is opened."""
+    announces: bool = False
+    """Whether the operator has named places that are told of runs."""
 
 
 class StageRequest(Contract):
@@ -140,3 +144,21 @@ class Review(Contract):
     """Reviews with the same delivery id count once."""
     tree: str = ""
     """Tree hash that was reviewed. When given, it must be the one that waits."""
+    commit: str = ""
+    """Commit that was reviewed. When given, it must be the head of what waits."""
+
+
+class Merge(Contract):
+    """The run's pull request was merged: the `merged` signal."""
+
+    commit: str
+    """The commit that the merge made."""
+    merged_by: str
+    source: str = "webhook"
+    delivery_id: str = ""
+
+
+class BaseMoved(Contract):
+    """The ref that the run is about has a new commit: the `base_moved` signal."""
+
+    commit: str
