@@ -72,6 +72,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
             "url": release.url,
             "targets": [receipt.model_dump(mode="json") for receipt in release.receipts],
         },
+        "refused_reviews": [each.model_dump(mode="json") for each in report.refused_reviews],
         "ui": run_page(report, ui),
     }
 

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
 
 _SUMMARY = 90
 _FINDINGS = 10
+_REFUSALS = 5
 
 
 def run_details(report: RunReport) -> str:
@@ -28,11 +29,20 @@ def run_details(report: RunReport) -> str:
     parts += [_stage_row(stage) for stage in report.stages]
     parts += [line for stage in report.stages for line in _triage_lines(stage)]
     parts += [line for stage in report.stages for line in _gate_lines(stage)]
+    parts += _refusals(report)
     if report.pull_request is not None:
         parts += ["", f"Pull request #{report.pull_request.number}: `{report.pull_request.branch}`"]
     if report.release is not None:
         parts += ["", f"Release {report.release.version}: `{report.release.directory}`"]
     return "\n".join(parts)
+
+
+def _refusals(report: RunReport) -> list[str]:
+    lines = [
+        f"Refused: {each.decision} by {prose(each.reviewer)} ({prose(each.source)}): {each.reason}"
+        for each in report.refused_reviews[-_REFUSALS:]
+    ]
+    return [part for line in lines for part in ("", line)]
 
 
 def _row(*cells: str) -> str:

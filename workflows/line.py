@@ -8,11 +8,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.gates import GateVerdict
-    from regreen.contracts.healing import Heal
+    from regreen.contracts.healing import Attempt, Heal
     from regreen.contracts.release import ReleasePlan
     from regreen.contracts.run import (
+        Merge,
         PipelineRequest,
         PullRequest,
+        RefusedReview,
         Release,
         Review,
         RunState,
@@ -49,9 +51,32 @@ class Line:
     packages: list[ArtifactRef] = field(default_factory=list)
     """Wheel, sdist and bills of materials; built once and never again."""
     pull_request: PullRequest | None = None
+    """The one that is open for the heals."""
+    merged_pull_request: PullRequest | None = None
     plan: ReleasePlan | None = None
     release: Release | None = None
+    attempts: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
+    """By test stage: what it has tried on an earlier tree of this run."""
     reviews: list[Review] = field(default_factory=list)
+    """Decisions that are not weighed yet, in the order in which they came."""
+    approvals: list[Review] = field(default_factory=list)
+    """Those that count, of different people."""
+    rejection: Review | None = None
+    decided: bool = False
+    """Whether later decisions come too late."""
+    refused_reviews: list[RefusedReview] = field(default_factory=list)
+    refusals_told: int = 0
+    """How many of those are on the record."""
+    merges: list[Merge] = field(default_factory=list)
+    """Merges of the pull request that are not looked at yet."""
+    merge: Merge | None = None
+    """The merge whose commit the run goes on with."""
+    merged_heals: list[Heal] = field(default_factory=list)
+    """Heals that are in the source since it is the merged commit."""
+    moved_base: str = ""
+    """The commit that the ref has now; empty while it is the run's own."""
+    begin_again: bool = False
+    """Whether all stages are to run again, since the source is another one now."""
     waiting_for: str = ""
     """What a person can do now; empty when the run does not wait for one."""
     ended_as: RunState | None = None
@@ -67,17 +92,51 @@ class Line:
             reuse=self.request.reuse,
         )
 
-    @property
-    def decision(self) -> Review | None:
-        """The first review that approves or rejects what waits; None while there is none.
+    def refuse(self, review: Review, reason: str) -> None:
+        """Note that a decision does not count."""
+        self.refused_reviews.append(
+            RefusedReview(
+                reviewer=review.reviewer,
+                decision=review.decision,
+                source=review.source,
+                reason=reason,
+                delivery_id=review.delivery_id,
+            )
+        )
+        self.show()
 
-        A review that names another tree than the one that waits does not count.
-        """
-        waiting = self.pull_request.tree if self.pull_request else self.tree.source.tree
-        for review in self.reviews:
-            if review.decision != "comment" and review.tree in ("", waiting):
-                return review
-        return None
+    def go_on_with(
+        self, source: Source, pipeline: Pipeline, patches: tuple[ArtifactRef, ...]
+    ) -> None:
+        """Put the run on another commit; what was found of the old one is no longer known."""
+        self.source = source
+        self.pipeline = pipeline
+        self.workspace = Workspace(source=source, patches=patches)
+        self.green_tests.clear()
+        self.quarantined.clear()
+        self.coverage.clear()
+        self.measured_on.clear()
+        self.waived.clear()
+        self.packages.clear()
+        self.plan = None
+        self.begin_again = True
+
+    @property
+    def all_heals(self) -> tuple[Heal, ...]:
+        """Every heal that is in what is released."""
+        return (*self.merged_heals, *self.heals)
+
+    @property
+    def head(self) -> str:
+        """The commit that holds what is tested: the merged one, the heals' or the run's own."""
+        if self.pull_request is not None:
+            return self.pull_request.head
+        return self.source.commit if self.source else self.request.commit
+
+    @property
+    def healed_tree(self) -> str:
+        """Git's hash of the tree that a person decides about."""
+        return self.pull_request.tree if self.pull_request else self.tree.source.tree
 
     @property
     def tree(self) -> Workspace:

@@ -10,6 +10,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.isolation_report import IsolationQuestion, report_isolation
     from activities.source import SourceRequest, fetch_source
     from regreen.contracts.run import (
+        BaseMoved,
+        Merge,
         PipelineRequest,
         Review,
         RunReport,
@@ -27,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.stages.load import accept
 
 _GOOD = ("passed", "healed", "skipped")
+_REFUSED_SHOWN = 20
 
 
 @workflow.defn
@@ -56,25 +59,45 @@ class PipelineWorkflow:
             reason=line.waiting_for or line.reason,
             sandbox=self._sandbox,
             stages=tuple(self._stages.values()),
-            pull_request=line.pull_request,
+            pull_request=line.pull_request or line.merged_pull_request,
             release=line.release,
+            refused_reviews=tuple(line.refused_reviews[-_REFUSED_SHOWN:]),
         )
 
     @workflow.signal(description="A person's decision: reviewer, decision (approve or reject).")
     def review(self, review: Review) -> None:
         if review.delivery_id and review.delivery_id in self._deliveries:
             return
+        if self._state != "running" or self._line.decided:
+            self._line.refuse(review, "it is decided already")
+            return
         # What is approved before it can be seen is approved blindly; a rejection is always heard.
         if not self._line.waiting_for and review.decision == "approve":
+            self._line.refuse(review, "there is nothing to see yet; approve when the run waits")
             return
         self._deliveries.add(review.delivery_id)
         self._line.reviews.append(review)
+
+    @workflow.signal(description="The run's pull request was merged: commit, merged_by.")
+    def merged(self, merge: Merge) -> None:
+        if merge.commit not in [known.commit for known in self._line.merges]:
+            self._line.merges.append(merge)
+
+    @workflow.signal(description="The ref has a new commit: commit.")
+    def base_moved(self, moved: BaseMoved) -> None:
+        if moved.commit != self._line.request.commit:
+            self._line.moved_base = moved.commit
 
     @workflow.run
     async def run(self, request: PipelineRequest) -> RunReport:
         try:
             await self._fetch()
             await self._run_stages()
+            while self._line.begin_again:
+                self._line.begin_again = False
+                self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
+                self._started.clear()
+                await self._run_stages()
             verdict = self._verdict()
             if verdict in ("passed", "released"):
                 await accept(self._line, self._stages["load"])

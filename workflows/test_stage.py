@@ -35,7 +35,7 @@ class TestStageWorkflow:
     @workflow.init
     def __init__(self, request: TestStageRequest) -> None:
         self._request = request
-        self._attempts: list[Attempt] = []
+        self._attempts = list(request.earlier_attempts)
         self._failed: list[FailedPatch] = []
         self._triage: Triage | None = None
         self._quarantined: tuple[str, ...] = ()

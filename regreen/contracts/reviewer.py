@@ -1,5 +1,6 @@
 """Who may decide: what the publisher is asked about a person, and what it says."""
 
+from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 
 
@@ -17,6 +18,8 @@ class ReviewerQuestion(Contract):
     """Whether the commit's own author and committer may not."""
     owners_of: tuple[str, ...] = ()
     """Paths whose code owners alone may; empty when everybody may who can write."""
+    owners_of_patched: tuple[ArtifactRef, ...] = ()
+    """Patches whose paths' code owners alone may."""
 
 
 class ReviewerAnswer(Contract):

@@ -115,6 +115,17 @@ class Release(Contract):
     """What was found on each target beside the release folder."""
 
 
+class RefusedReview(Contract):
+    """A decision that did not count."""
+
+    reviewer: str
+    decision: str
+    source: str
+    reason: str
+    """Why not, in one line."""
+    delivery_id: str = ""
+
+
 class RunReport(Contract):
     """The whole of a run, at any moment."""
 
@@ -130,6 +141,8 @@ class RunReport(Contract):
     stages: tuple[StageReport, ...] = ()
     pull_request: PullRequest | None = None
     release: Release | None = None
+    refused_reviews: tuple[RefusedReview, ...] = ()
+    """Decisions that did not count, the newest twenty."""
 
 
 class Review(Contract):

@@ -18,6 +18,8 @@ class TestStageRequest(StageRequest):
     """Test stages that are green already and must stay so."""
     earlier_quarantine: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Flaky tests of those stages, by the stage's name: their failures do not count."""
+    earlier_attempts: tuple[Attempt, ...] = ()
+    """What the stage has tried on an earlier tree of the same run; it counts."""
 
 
 class TestStageResult(Contract):

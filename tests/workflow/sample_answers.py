@@ -32,6 +32,7 @@ from regreen.contracts.release import (
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.reviewer import ReviewerAnswer
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
 from regreen.contracts.source import Source
 from regreen.contracts.testing import TestFailure, TestReport, Triage, Verification
@@ -253,6 +254,7 @@ _RECEIPT = TargetReceipt(target="http", address="http://127.0.0.1/1.1.0", files=
 ALL_GREEN: dict[str, Any] = {
     "fetch_source": fetched(UNIT_ONLY),
     "report_isolation": "bubblewrap",
+    "check_reviewer": ReviewerAnswer(),
     "build_environment": passed("uv: 12 packages"),
     "run_tests": GREEN,
     "triage_failures": reproducible(RED),

@@ -165,7 +165,8 @@ async def test_the_first_decision_counts(
         deciding.release.set()
         report = await run.result()
     assert report.state == "passed"
-    assert [event.action for event in script.given("record_audit_event")] == ["approved"]
+    assert [event.action for event in script.given("record_audit_event")] == ["approved", "refused"]
+    assert [refused.reason for refused in report.refused_reviews] == ["it is decided already"]
 
 
 async def test_an_approval_before_the_run_waits_does_not_count(

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.audit import AuditEvent, record_audit_event
+    from activities.audit import record_audit_event
     from activities.local_forge import comment_on_pull_request, decide_pull_request
+    from activities.reviewer_check import check_reviewer
     from activities.versioning import plan_release
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
@@ -17,48 +18,130 @@ with workflow.unsafe.imports_passed_through():
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.line import Line
+    from workflows.moved_source import base_moved_on, go_on_with_merge, merge_heard
     from workflows.patch_memory import remember
+    from workflows.reviewing import tell_refusals, weigh_reviews
+    from workflows.run_record import record
 
 
 async def execute(line: Line) -> StageReport:
-    """Plan the release, then wait for the decision of a person where one is required."""
-    if line.pipeline.release is not None:
+    """Plan the release, then wait for the decision of people where one is required."""
+    if line.pipeline.release is not None and line.plan is None:
         await _plan(line)
-    if not _required(line) and line.decision is None:
-        summary = f"not required (`approval.required: {line.pipeline.approval.required}`)"
-        return StageReport(name="approval", state="skipped", summary=summary)
+    await weigh_reviews(line)
+    if not _required(line) and line.rejection is None:
+        return _not_required(line)
     line.waiting_for = _subject(line)
     line.show()
-    review = await _wait(line)
+    report = await _wait(line)
     line.waiting_for = ""
+    line.decided = not line.begin_again
+    for review in line.reviews if line.decided else ():
+        line.refuse(review, "it is decided already")
+    await tell_refusals(line)
+    return report
+
+
+async def _wait(line: Line) -> StageReport:
+    approval = line.pipeline.approval
+    deadline = workflow.time() + approval.expires
+    reminders = 0
+    while True:
+        report = await _heard(line) or _ended(line, deadline)
+        if report is not None:
+            return report
+        reopens = min(_reopening(line), default=deadline)
+        left = min(approval.reminder, deadline - workflow.time(), reopens - workflow.time())
+        try:
+            await workflow.wait_condition(
+                lambda: bool(line.reviews or line.merges or _moved(line)),
+                timeout=timedelta(seconds=max(0.001, left)),
+                timeout_summary=f"waiting for {line.waiting_for}",
+            )
+        except TimeoutError:
+            if _ended(line, deadline) is None:
+                reminders += 1
+                await _remind(line, reminders)
+
+
+async def _heard(line: Line) -> StageReport | None:
+    """What has been decided; None while it takes more."""
+    await weigh_reviews(line)
+    if line.rejection is not None:
+        return await _rejected(line, line.rejection)
+    while line.merges:
+        await merge_heard(line, line.merges.pop(0))
+        await tell_refusals(line)
+    if len(line.approvals) >= line.pipeline.approval.approvals:
+        await _decided(line, "approved", line.approvals)
+        if line.merge is not None:
+            return await go_on_with_merge(line, line.merge)
+        return StageReport(name="approval", state="passed", summary=_approved(line))
+    if _moved(line):
+        return await base_moved_on(line)
+    line.waiting_for = _subject(line)
+    line.show()
+    return None
+
+
+def _ended(line: Line, deadline: float) -> StageReport | None:
+    """How the wait ends without a decision; None while it goes on."""
     reopened = _reopened(line)
     if reopened is not None:
         return StageReport(name="approval", state="failed", summary=_waiver_ended(reopened))
-    if review is None:
-        line.ended_as = "expired"
-        expires = timedelta(seconds=line.pipeline.approval.expires)
-        line.reason = f"no decision within {expires}"
-        return StageReport(name="approval", state="failed", summary=line.reason)
-    await _decided(line, review)
-    said = f": {review.comment}" if review.comment else ""
-    if review.decision == "reject":
-        line.ended_as = "rejected"
-        line.reason = f"rejected by {review.reviewer} ({review.source}){said}"
-        await _remember(line, line.reason)
-        return StageReport(name="approval", state="failed", summary=line.reason)
-    summary = f"approved by {review.reviewer} ({review.source}){said}"
-    return StageReport(name="approval", state="passed", summary=summary)
+    if workflow.time() < deadline:
+        return None
+    line.ended_as = "expired"
+    line.reason = f"no decision within {timedelta(seconds=line.pipeline.approval.expires)}"
+    return StageReport(name="approval", state="failed", summary=line.reason)
+
+
+def _moved(line: Line) -> bool:
+    policy = line.pipeline.approval.moved_base
+    return policy != "keep" and bool(line.moved_base) and line.merge is None
+
+
+def _not_required(line: Line) -> StageReport:
+    required = line.pipeline.approval.required
+    if line.merge is not None:
+        return StageReport(name="approval", state="passed", summary=_approved(line))
+    return StageReport(
+        name="approval", state="skipped", summary=f"not required (`approval.required: {required}`)"
+    )
+
+
+def _approved(line: Line) -> str:
+    return "; ".join(
+        f"approved by {review.reviewer} ({review.source}){_said(review)}"
+        for review in line.approvals
+    )
+
+
+def _said(review: Review) -> str:
+    return f": {review.comment}" if review.comment else ""
+
+
+async def _rejected(line: Line, review: Review) -> StageReport:
+    await _decided(line, "rejected", [review])
+    line.ended_as = "rejected"
+    line.reason = f"rejected by {review.reviewer} ({review.source}){_said(review)}"
+    await _remember(line, line.reason)
+    return StageReport(name="approval", state="failed", summary=line.reason)
 
 
 def _required(line: Line) -> bool:
     required = line.pipeline.approval.required
+    if line.merge is not None and not line.heals:
+        return False
     return required == "always" or (required == "healed" and bool(line.heals))
 
 
 def _subject(line: Line) -> str:
     pull_request = f" of #{line.pull_request.number}" if line.pull_request else ""
     release = f" to release {line.plan.tag}" if line.plan else ""
-    return f"approval{pull_request}{release}"
+    needed, given = line.pipeline.approval.approvals, len(line.approvals)
+    people = f" ({given} of {needed} people)" if needed > 1 else ""
+    return f"approval{pull_request}{release}{people}"
 
 
 async def _plan(line: Line) -> None:
@@ -70,33 +153,11 @@ async def _plan(line: Line) -> None:
             workspace=line.tree,
             settings=line.pipeline.release,
             packages=tuple(line.packages),
-            heals=tuple(heal.explanation for heal in line.heals),
+            heals=tuple(heal.explanation for heal in line.all_heals),
         ),
         summary="plan: version and notes from the commits",
         timeout=120,
     )
-
-
-async def _wait(line: Line) -> Review | None:
-    approval = line.pipeline.approval
-    deadline = workflow.time() + approval.expires
-    reminders = 0
-    while True:
-        left = deadline - workflow.time()
-        if left <= 0 or _reopened(line) is not None:
-            return None
-        reopens = min(_reopening(line), default=deadline) - workflow.time()
-        try:
-            await workflow.wait_condition(
-                lambda: line.decision is not None,
-                timeout=timedelta(seconds=max(0.001, min(approval.reminder, left, reopens))),
-                timeout_summary=f"waiting for {line.waiting_for}",
-            )
-            return line.decision
-        except TimeoutError:
-            if deadline - workflow.time() > 0 and _reopened(line) is None:
-                reminders += 1
-                await _remind(line, reminders)
 
 
 def _reopening(line: Line) -> list[float]:
@@ -121,7 +182,7 @@ def _waiver_ended(verdict: GateVerdict) -> str:
 async def _remind(line: Line, number: int) -> None:
     command = f"regreen approve {line.workflow_id}"
     text = f"Reminder {number}: waiting for {line.waiting_for}. Run `{command}`."
-    await _record(line, f"reminder-{number}", "regreen", "reminder", text)
+    await record(line, f"reminder-{number}", "regreen", "reminder", text)
     if line.pull_request is not None:
         await call(
             "publisher",
@@ -137,11 +198,13 @@ async def _remind(line: Line, number: int) -> None:
         )
 
 
-async def _decided(line: Line, review: Review) -> None:
-    verb = "approved" if review.decision == "approve" else "rejected"
-    tree = line.pull_request.tree if line.pull_request else line.tree.source.tree
-    text = f"{verb} by {review.reviewer} ({review.source}), tree {tree[:12]}. {review.comment}"
-    await _record(line, "decision", review.reviewer, verb, text)
+async def _decided(line: Line, verb: str, reviews: list[Review]) -> None:
+    tree = f"tree {line.healed_tree[:12]}"
+    texts = []
+    for number, review in enumerate(reviews):
+        texts.append(f"{verb} by {review.reviewer} ({review.source}), {tree}. {review.comment}")
+        key = f"{line.head[:12]}/decision-{number}"
+        await record(line, key, review.reviewer, verb, texts[-1])
     if line.pull_request is not None:
         await call(
             "publisher",
@@ -150,7 +213,7 @@ async def _decided(line: Line, review: Review) -> None:
                 pull_request=line.pull_request,
                 repository=line.request.repository,
                 state=verb,
-                text=text,
+                text="\n\n".join(texts),
                 key="decision",
             ),
             summary=f"#{line.pull_request.number} {verb}",
@@ -171,29 +234,12 @@ async def _remember(line: Line, reason: str) -> None:
         await remember(line.request.repository, heal.signature, (rejected,))
 
 
-async def _record(line: Line, key: str, actor: str, action: str, detail: str) -> None:
-    await call(
-        "publisher",
-        record_audit_event,
-        AuditEvent(
-            repository=line.request.repository,
-            commit=line.request.commit,
-            key=f"{workflow.info().run_id}/{key}",
-            time=workflow.now().isoformat(),
-            actor=actor,
-            action=action,
-            detail=detail,
-        ),
-        summary=f"audit: {action} by {actor}",
-        timeout=60,
-    )
-
-
 ACTIVITIES: dict[Role, list[object]] = {
     "publisher": [
         plan_release,
         record_audit_event,
         comment_on_pull_request,
         decide_pull_request,
+        check_reviewer,
     ]
 }

@@ -29,11 +29,13 @@ async def execute(line: Line, stage: str) -> StageReport:
             pipeline=line.pipeline,
             earlier_stages=tuple(line.green_tests),
             earlier_quarantine=dict(line.quarantined),
+            earlier_attempts=line.attempts.get(stage, ()),
         ),
         id=f"{line.workflow_id}/{stage}",
         task_queue=task_queue("orchestrator"),
         static_summary=f"{stage} tests",
     )
+    line.attempts[stage] = result.attempts
     if result.flaky:
         line.quarantined[stage] = result.flaky
     if result.heal is not None:
@@ -41,7 +43,7 @@ async def execute(line: Line, stage: str) -> StageReport:
         line.heals.append(result.heal)
     # What was left aside after the heals is shown beside them.
     if result.heal is not None or (line.pull_request is not None and result.flaky):
-        await _hand_over(line)
+        await hand_over(line)
     if result.state in ("passed", "healed"):
         line.green_tests.append(stage)
         measured = [ref for ref in result.artifacts if ref.name == COVERAGE_FILE]
@@ -59,7 +61,8 @@ async def execute(line: Line, stage: str) -> StageReport:
     )
 
 
-async def _hand_over(line: Line) -> None:
+async def hand_over(line: Line) -> None:
+    """Show the heals so far to a person: open the pull request, or bring it up to date."""
     assert line.source is not None
     if line.request.heal_only:
         return
@@ -73,7 +76,7 @@ async def _hand_over(line: Line) -> None:
         publish_pull_request,
         PullRequestContent(
             run=line.workflow_id,
-            run_id=workflow.info().run_id,
+            run_id=_part(line),
             source=line.source,
             pipeline=line.pipeline,
             branch=branch,
@@ -83,6 +86,12 @@ async def _hand_over(line: Line) -> None:
         summary=f"pull request from {branch}{quarantine_count(quarantined)}",
         timeout=120,
     )
+
+
+def _part(line: Line) -> str:
+    """Which of the pull requests of the workflow's runs: after a merge a run opens another."""
+    run_id = workflow.info().run_id
+    return run_id if line.merge is None else f"{run_id}/{line.merge.commit[:12]}"
 
 
 ACTIVITIES: dict[Role, list[object]] = {"publisher": [publish_pull_request]}

@@ -1,0 +1,88 @@
+"""Which decisions about a run count: those about what waits, of people who may decide."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.local_forge import comment_on_pull_request
+    from activities.reviewer_check import check_reviewer
+    from regreen.contracts.pull_request import Comment
+    from regreen.contracts.reviewer import ReviewerQuestion
+    from regreen.contracts.run import Review
+    from regreen.markdown import prose
+    from workflows.calls import call
+    from workflows.line import Line
+    from workflows.run_record import record
+
+
+async def weigh_reviews(line: Line) -> None:
+    """Weigh what has come: what counts is in `approvals` or `rejection`, the rest is refused."""
+    while line.reviews and line.rejection is None:
+        review = line.reviews.pop(0)
+        if review.decision == "comment":
+            continue
+        reason = await _why_refused(line, review)
+        if reason:
+            line.refuse(review, reason)
+        elif review.decision == "reject":
+            line.rejection = review
+        else:
+            line.approvals.append(review)
+    await tell_refusals(line)
+
+
+async def tell_refusals(line: Line) -> None:
+    """Say on the record, and on the pull request, which decisions do not count and why."""
+    while line.refusals_told < len(line.refused_reviews):
+        number = line.refusals_told = line.refusals_told + 1
+        refused = line.refused_reviews[number - 1]
+        text = f"The decision `{refused.decision}` of {prose(refused.reviewer)} does not count: "
+        text += f"{refused.reason}."
+        await record(line, f"refused-{number}", refused.reviewer, "refused", text)
+        if line.pull_request is not None:
+            await call(
+                "publisher",
+                comment_on_pull_request,
+                Comment(
+                    pull_request=line.pull_request,
+                    repository=line.request.repository,
+                    key=f"refused-{number}",
+                    text=text,
+                ),
+                summary=f"#{line.pull_request.number}: a decision that does not count",
+                timeout=60,
+            )
+
+
+async def why_not_allowed(line: Line, person: str, source: str) -> str:
+    """Why a person may not decide about the run; empty when the person may."""
+    policy = line.pipeline.approval
+    # Whoever can reach Temporal or the command line is let in there, under any name.
+    if source != "webhook" and policy.author == "allowed" and not policy.code_owners:
+        return ""
+    answer = await call(
+        "publisher",
+        check_reviewer,
+        ReviewerQuestion(
+            repository=line.request.repository,
+            location=line.request.location,
+            commit=line.request.commit,
+            reviewer=person,
+            author_refused=policy.author == "refused",
+            owners_of_patched=line.tree.patches if policy.code_owners else (),
+        ),
+        summary=f"may {person[:40]} decide",
+        timeout=60,
+    )
+    return answer.refused
+
+
+async def _why_refused(line: Line, review: Review) -> str:
+    waiting = line.healed_tree
+    if review.tree not in ("", waiting):
+        return f"it is of tree {review.tree[:12]}; what waits is tree {waiting[:12]}"
+    if review.commit not in ("", line.head):
+        return f"it is of commit {review.commit[:12]}; what waits is commit {line.head[:12]}"
+    known = {approval.reviewer.casefold() for approval in line.approvals}
+    if review.decision == "approve" and review.reviewer.casefold() in known:
+        return f"{prose(review.reviewer)} has approved already; it takes another person"
+    return await why_not_allowed(line, review.reviewer, review.source)
