@@ -6,7 +6,7 @@ LOCK := $(UV) --no-config pip compile --quiet --universal --python-version 3.11 
 	--generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check benchmark benchmark-healing lock clean
+.PHONY: help setup demo test check benchmark benchmark-healing screenshots lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
@@ -33,6 +33,9 @@ benchmark: $(STAMP) ## Measure the line against a shell script with the same too
 
 benchmark-healing: $(STAMP) ## Measure the search healer on bugs in well-known packages (hours)
 	.venv/bin/python -m benchmarks.healing
+
+screenshots: $(STAMP) ## Take the pictures of the web UI in the docs anew
+	.venv/bin/python -m tests.e2e.screenshots
 
 lock: $(STAMP) ## Resolve the dependencies again and write the lock files
 	$(LOCK) requirements/bootstrap.in --output-file requirements/bootstrap.lock
