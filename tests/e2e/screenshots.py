@@ -19,15 +19,16 @@ from tests.e2e.browser import browser, page
 from tests.e2e.regreen_program import PROJECT, Program, wait_until
 from tests.e2e.storefront import storefront
 from tests.e2e.temporal_pages import (
+    choose_columns,
     fill_signal,
     open_details,
-    open_relationships,
     open_runs,
     open_timeline,
     send_signal,
 )
 
 _IMAGES = PROJECT / "docs" / "images"
+_ROW = ("RegreenState", "released", "RegreenPullRequest", "#1")
 _LAST = ("waiting for approval", "release v0.2.0")
 
 
@@ -57,11 +58,10 @@ async def _waiting(tab: Page, folder: Path, run: Any) -> None:
 
 
 async def _released(tab: Page, folder: Path, run: Any, pages: str) -> None:
-    await open_runs(tab, pages, "RegreenState%3D%22released%22", run["workflow_id"])
+    await tab.set_viewport_size({"width": 1800, "height": 600})
+    await choose_columns(tab)
+    await open_runs(tab, pages, "WorkflowType%3D%22PipelineWorkflow%22", *_ROW)
     await tab.screenshot(path=folder / "temporal-ui-runs.png")
-    children = [f"{run['workflow_id']}/{child}" for child in ("unit", "release")]
-    await open_relationships(tab, run["ui"], *children)
-    await tab.screenshot(path=folder / "temporal-ui-relationships.png")
     await tab.set_viewport_size({"width": 1400, "height": 1500})
     await open_timeline(tab, run["ui"], "git fetch main", "unit tests", *_LAST)
     await tab.get_by_text(_LAST[1]).first.scroll_into_view_if_needed()

@@ -1,7 +1,19 @@
 """The pages of Temporal's web UI on which people watch and steer runs. What is missing fails."""
 
+import json
+
 from playwright.async_api import FrameLocator, Page, expect
 
+COLUMNS = (
+    "Status",
+    "Workflow ID",
+    "RegreenRef",
+    "RegreenState",
+    "RegreenStage",
+    "RegreenHealAttempts",
+    "RegreenPullRequest",
+    "Start",
+)
 _MILLISECONDS = 20_000
 
 
@@ -21,6 +33,13 @@ async def open_details(page: Page, run: str, *texts: str) -> FrameLocator:
     for text in texts:
         await _see(shown.get_by_text(text, exact=False).first)
     return shown
+
+
+async def choose_columns(page: Page) -> None:
+    """Let the list show what `docs/operations.md` advises; the UI keeps it in the browser."""
+    columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
+    key = json.dumps("namespace-workflow-table-columns")
+    await page.add_init_script(f"localStorage.setItem({key}, {json.dumps(columns)})")
 
 
 async def open_runs(page: Page, pages: str, query: str, *texts: str) -> None:

@@ -9,6 +9,7 @@ from tests.e2e.browser import browser, page
 from tests.e2e.plain_repository import plain_repository
 from tests.e2e.regreen_program import Program, wait_until
 from tests.e2e.temporal_pages import (
+    choose_columns,
     open_details,
     open_relationships,
     open_runs,
@@ -42,7 +43,9 @@ async def test_a_run_is_approved_in_the_browser(hosted: Program, tmp_path: Path)
     assert run["state"] == "waiting"
     pages = run["ui"].partition("/workflows/")[0]
     async with browser() as chromium, page(chromium) as tab:
-        await open_runs(tab, pages, "RegreenState%3D%22waiting%22", run["workflow_id"])
+        await choose_columns(tab)
+        row = (run["workflow_id"], "RegreenStage", "approval")
+        await open_runs(tab, pages, "RegreenState%3D%22waiting%22", *row)
         await open_timeline(tab, run["ui"], "git fetch main", "waiting for approval")
         await open_relationships(tab, run["ui"], f"{run['workflow_id']}/unit")
         waiting = ("waiting for approval", f"regreen approve {run['workflow_id']}", "1 of 1 green")
