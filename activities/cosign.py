@@ -16,7 +16,7 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_file, put_file
+from activities.artifact_store import get_file, put_bytes, put_file
 from activities.cosign_check import (
     SECONDS,
     TRUSTED_ROOT,
@@ -31,6 +31,13 @@ from activities.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance
 from activities.side_by_side import side_by_side
 from activities.signing_key import SigningKey, signing_key, unusable
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+from activities.transparency_log import (
+    TRUSTED_ROOT_FILE,
+    TransparencyLog,
+    chosen_log,
+    enter,
+    trusted_root,
+)
 from activities.workspace import private_folder
 from regreen.contracts.release import (
     Attestations,
@@ -86,13 +93,14 @@ async def sign_files(request: SignRequest) -> SignedFiles:
     contents = {file.content.sha256: file for file in request.files}
     with private_folder() as folder:
         key = await signing_key(cosign, folder)
+        log = chosen_log()
         kept = _kept(key)
         works = []
         for number, (digest, file) in enumerate(contents.items(), start=1):
             own = folder / digest
             own.mkdir()
             subject = f"cosign: {file.path} ({number} of {len(contents)})"
-            works.append(_signed(cosign, key, own, file, kept, subject))
+            works.append(_signed(cosign, key, log, own, file, kept, subject))
         signatures = dict(zip(contents, await side_by_side(works), strict=True))
         bundles = []
         for file in request.files:
@@ -101,7 +109,11 @@ async def sign_files(request: SignRequest) -> SignedFiles:
             content = await put_file(bundle, "application/json", name.rpartition("/")[2])
             bundles.append(ReleaseFile(path=name, content=content))
         public = await put_file(key.public, "application/x-pem-file")
-    return SignedFiles(bundles=tuple(bundles), public_key=public)
+        root = None
+        if log is not None:
+            trusted = json.dumps(trusted_root(log), indent=1, sort_keys=True).encode()
+            root = await put_bytes(TRUSTED_ROOT_FILE, trusted, "application/json")
+    return SignedFiles(bundles=tuple(bundles), public_key=public, trusted_root=root)
 
 
 @activity.defn
@@ -119,6 +131,7 @@ async def attest_files(request: AttestRequest) -> Attestations:
     made = []
     with private_folder() as folder:
         key = await signing_key(cosign, folder)
+        log = chosen_log()
         for package in request.packages:
             content = folder / package.content.sha256
             await get_file(package.content, content)
@@ -132,7 +145,7 @@ async def attest_files(request: AttestRequest) -> Attestations:
                         continue
                     await get_file(bill.content, predicate)
                 path = f"{package.path}{suffix}"
-                bundle = await _attested(cosign, key, folder, content, predicate, kind, path)
+                bundle = await _attested(cosign, key, log, folder, content, predicate, kind, path)
                 stored = await put_file(bundle, "application/json", path)
                 made.append(ReleaseFile(path=path, content=stored))
     script = Path(__file__).with_name(VERIFY_SCRIPT)
@@ -148,7 +161,13 @@ def _kept(key: SigningKey) -> Path:
 
 
 async def _signed(
-    cosign: Path, key: SigningKey, folder: Path, file: ReleaseFile, kept: Path, subject: str
+    cosign: Path,
+    key: SigningKey,
+    log: TransparencyLog | None,
+    folder: Path,
+    file: ReleaseFile,
+    kept: Path,
+    subject: str,
 ) -> Path:
     if activity.in_activity():
         activity.heartbeat(subject)
@@ -156,17 +175,18 @@ async def _signed(
     await get_file(file.content, content)
     bundle = kept / f"{file.content.sha256}{BUNDLE_SUFFIX}"
 
-    def check(made: Path) -> str | None:
-        return refusal(cosign, key.public, made, content)
+    def check(made: Path, root: Path | None = None) -> str | None:
+        return refusal(cosign, key.public, made, content, root)
 
     if await asyncio.to_thread(check, bundle) is not None:
         await _make(cosign, key, folder, ["sign-blob"], content, bundle, check, subject)
-    return bundle
+    return bundle if log is None else await _logged(log, key, folder, bundle, check, subject)
 
 
 async def _attested(
     cosign: Path,
     key: SigningKey,
+    log: TransparencyLog | None,
     folder: Path,
     content: Path,
     predicate: Path,
@@ -179,13 +199,40 @@ async def _attested(
     about = f"{kind}\n{_digest(content)}\n{_digest(predicate)}"
     bundle = _kept(key) / f"{hashlib.sha256(about.encode()).hexdigest()}.attestation"
 
-    def check(made: Path) -> str | None:
-        return attestation_refusal(cosign, key.public, made, content, kind)
+    def check(made: Path, root: Path | None = None) -> str | None:
+        return attestation_refusal(cosign, key.public, made, content, kind, root)
 
     if await asyncio.to_thread(check, bundle) is not None:
         command = ["attest-blob", "--type", kind, "--predicate", str(predicate)]
         await _make(cosign, key, folder, command, content, bundle, check, subject)
-    return bundle
+    return bundle if log is None else await _logged(log, key, folder, bundle, check, subject)
+
+
+async def _logged(
+    log: TransparencyLog,
+    key: SigningKey,
+    folder: Path,
+    bundle: Path,
+    check: Callable[[Path, Path], str | None],
+    subject: str,
+) -> Path:
+    """The bundle with its entry of the log; the signature without it stays, to be entered once."""
+    logged = bundle.with_name(f"{bundle.name}.{log.identity[:16]}.logged")
+    root, made = folder / TRUSTED_ROOT_FILE, folder / "logged.bundle"
+    root.write_text(json.dumps(trusted_root(log)))
+    if await asyncio.to_thread(check, logged, root) is None:
+        return logged
+    if activity.in_activity():
+        activity.heartbeat(f"{subject}: transparency log")
+    made.write_text(json.dumps(await enter(log, bundle, key.public)))
+    if (problem := await asyncio.to_thread(check, made, root)) is not None:
+        raise ApplicationError(
+            f"{subject}: the log's entry is refused: {problem}",
+            type="LogRefused",
+            non_retryable=True,
+        )
+    _keep(made, logged)
+    return logged
 
 
 async def _make(
@@ -221,9 +268,13 @@ async def _make(
         raise unusable(key, last_line(done.tail()), subject)
     if (problem := await asyncio.to_thread(check, made)) is not None:
         raise ApplicationError(f"{subject}: fresh signature refused: {problem}", type="SignFailed")
-    staged = bundle.with_name(f".{secrets.token_hex(8)}")
+    _keep(made, bundle)
+
+
+def _keep(made: Path, place: Path) -> None:
+    staged = place.with_name(f".{secrets.token_hex(8)}")
     shutil.copyfile(made, staged)
-    staged.replace(bundle)
+    staged.replace(place)
 
 
 def _digest(path: Path) -> str:

@@ -11,6 +11,8 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from activities.log_entry import entry_problem
+
 SECONDS = 60.0
 """What one answer of cosign may take."""
 TRUSTED_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
@@ -19,19 +21,24 @@ TRUSTED_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;vers
 _BUNDLE_BYTES = 64 << 20
 
 
-def refusal(cosign: Path, key: Path, bundle: Path, content: Path) -> str | None:
-    """Why cosign does not accept `bundle` as the signature of `content`; None when it does."""
-    return _asked(cosign, ["verify-blob"], key, bundle, content)
+def refusal(
+    cosign: Path, key: Path, bundle: Path, content: Path, root: Path | None = None
+) -> str | None:
+    """Why cosign does not accept `bundle` as the signature of `content`; None when it does.
+
+    `root` is the trusted root of a transparency log, in which the signature must be then.
+    """
+    return _asked(cosign, ["verify-blob"], key, bundle, content, root)
 
 
 def attestation_refusal(
-    cosign: Path, key: Path, bundle: Path, content: Path, kind: str
+    cosign: Path, key: Path, bundle: Path, content: Path, kind: str, root: Path | None = None
 ) -> str | None:
     """Why cosign does not accept `bundle` as an attestation about `content`; None when it does.
 
-    `kind` is the predicate's type.
+    `kind` is the predicate's type, `root` as for `refusal`.
     """
-    return _asked(cosign, ["verify-blob-attestation", "--type", kind], key, bundle, content)
+    return _asked(cosign, ["verify-blob-attestation", "--type", kind], key, bundle, content, root)
 
 
 @lru_cache(maxsize=32)
@@ -59,17 +66,23 @@ def last_line(output: str) -> str:
     return line.removeprefix("error during command execution: ")[:300]
 
 
-def _asked(cosign: Path, command: list[str], key: Path, bundle: Path, content: Path) -> str | None:
+def _asked(
+    cosign: Path, command: list[str], key: Path, bundle: Path, content: Path, log: Path | None
+) -> str | None:
     try:
         with bundle.open("rb") as file:
             signature = json.loads(file.read(_BUNDLE_BYTES))
     except (OSError, ValueError, RecursionError):
         return "the bundle is not readable JSON"
     with tempfile.TemporaryDirectory(prefix="regreen-cosign-") as private:
-        arguments = ["--key", str(key), "--bundle", str(bundle), "--insecure-ignore-tlog=true"]
+        arguments = ["--key", str(key), "--bundle", str(bundle)]
+        if log is None:
+            arguments.append("--insecure-ignore-tlog=true")
+        elif problem := entry_problem(signature, key.read_bytes()):
+            return problem
         if isinstance(signature, dict) and "mediaType" in signature:
             root = Path(private) / "trusted-root.json"
-            root.write_text(json.dumps(TRUSTED_ROOT))
+            root.write_text(json.dumps(TRUSTED_ROOT) if log is None else log.read_text("utf-8"))
             arguments += ["--trusted-root", str(root)]
             if offers(cosign, command[0], "--new-bundle-format"):
                 arguments.append("--new-bundle-format")

@@ -21,6 +21,7 @@ from activities.heartbeat import heartbeating
 from activities.release_folder import SUMS
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+from activities.transparency_log import TRUSTED_ROOT_FILE
 from activities.workspace import private_folder
 from regreen.contracts.release import (
     Expectations,
@@ -143,6 +144,8 @@ def _signed_rows(
         copy = Path(private) / PUBLIC_KEY
         if trusted is not None:
             copy.write_bytes(trusted.read_bytes())
+        log = directory / TRUSTED_ROOT_FILE
+        root = log if _regular(log) else None
         checked = []
         for row in rows:
             if row.path.endswith(BUNDLE_SUFFIX) or row.digest == "missing":
@@ -151,10 +154,13 @@ def _signed_rows(
                 swapped = _regular(own) and trusted and own.read_bytes() != copy.read_bytes()
                 why = "is not the key to trust" if swapped else row.detail
                 checked.append(row.model_copy(update={"ok": row.ok and not swapped, "detail": why}))
-            elif row.digest in ("refused", "extra") or row.path == VERIFY_SCRIPT:
+            elif row.digest in ("refused", "extra") or row.path in (
+                VERIFY_SCRIPT,
+                TRUSTED_ROOT_FILE,
+            ):
                 checked.append(row)
             else:
-                signature, why = _signature(directory, row.path, copy if trusted else None)
+                signature, why = _signature(directory, row.path, copy if trusted else None, root)
                 checked.append(
                     row.model_copy(
                         update={
@@ -167,7 +173,9 @@ def _signed_rows(
         return checked
 
 
-def _signature(directory: Path, path: str, key: Path | None) -> tuple[_Signature, str]:
+def _signature(
+    directory: Path, path: str, key: Path | None, root: Path | None
+) -> tuple[_Signature, str]:
     attested = attested_file(path)
     if attested is not None and not _regular(directory / attested[0]):
         return "bad", f"{attested[0]}, which it is about, is not there"
@@ -180,10 +188,10 @@ def _signature(directory: Path, path: str, key: Path | None) -> tuple[_Signature
     if cosign is None:
         return "unchecked", f"signature not checked: {COSIGN_MISSING}"
     if attested is None:
-        problem = refusal(cosign, key, bundle, directory / path)
+        problem = refusal(cosign, key, bundle, directory / path, root)
     else:
         about, _, kind = attested
-        problem = attestation_refusal(cosign, key, bundle, directory / about, kind)
+        problem = attestation_refusal(cosign, key, bundle, directory / about, kind, root)
     return ("ok", "") if problem is None else ("bad", f"signature refused: {problem}")
 
 

@@ -17,9 +17,15 @@ if [ -z "$key" ]; then
 fi
 [ -f "$key" ] || refuse "$key: no such key"
 cmp -s "$key" cosign.pub || refuse "cosign.pub is not the key to trust"
-root=$(mktemp)
-trap 'rm -f "$root"' EXIT
-echo '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}' >"$root"
+root=trusted-root.json
+log=
+if [ ! -f "$root" ]; then
+    # Nothing was entered in a transparency log.
+    root=$(mktemp)
+    trap 'rm -f "$root"' EXIT
+    echo '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}' >"$root"
+    log=--insecure-ignore-tlog=true
+fi
 format=
 if cosign verify-blob --help 2>&1 | grep -q -e '--new-bundle-format='; then
     format=--new-bundle-format
@@ -30,13 +36,13 @@ good() { # COMMAND... with the bundle and the file as its last arguments
 signature() {
     name=$1
     [ -f "$1.bundle" ] || refuse "$1: has no signature, $1.bundle is missing"
-    good cosign verify-blob $format --key "$key" --trusted-root "$root" \
-        --insecure-ignore-tlog=true --bundle "$1.bundle" "$1"
+    good cosign verify-blob $format --key "$key" --trusted-root "$root" $log \
+        --bundle "$1.bundle" "$1"
 }
 attestation() { # FILE SUFFIX TYPE
     name=$1
-    good cosign verify-blob-attestation $format --key "$key" --trusted-root "$root" \
-        --insecure-ignore-tlog=true --type "$3" --bundle "$1" "${1%"$2"}"
+    good cosign verify-blob-attestation $format --key "$key" --trusted-root "$root" $log \
+        --type "$3" --bundle "$1" "${1%"$2"}"
 }
 signature SHA256SUMS
 sha256sum --check --strict --quiet SHA256SUMS || refuse "SHA256SUMS does not match"
@@ -49,7 +55,7 @@ for file in $(find . ! -type d | sed 's,^\./,,' | sort); do
     esac
     cut -c 67- SHA256SUMS | grep -q -x -F -e "$file" || refuse "$file: is not listed in SHA256SUMS"
     case $file in
-    *.bundle | cosign.pub | verify.sh) ;;
+    *.bundle | cosign.pub | trusted-root.json | verify.sh) ;;
     *.provenance.sigstore.json) attestation "$file" .provenance.sigstore.json slsaprovenance1 ;;
     *.cdx.json.sigstore.json) attestation "$file" .cdx.json.sigstore.json cyclonedx ;;
     *.spdx.json.sigstore.json) attestation "$file" .spdx.json.sigstore.json spdxjson ;;

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     signing_key: str | None = None
     """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
     password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""
+    rekor_url: str | None = None
+    """Transparency log (Rekor, API v1) for signatures of releases. Unset: none."""
+    rekor_key: Path | None = None
+    """The log's public key in PEM."""
     builder: str = "urn:regreen:builder"
     """Name of this installation as the builder, for the provenance of releases."""
     publish_to: str = ""

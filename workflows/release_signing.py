@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.release_folder import SUMS, write_checksums
     from activities.signing_key import PUBLIC_KEY
     from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+    from activities.transparency_log import TRUSTED_ROOT_FILE
     from activities.versioning import NOTES
     from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.release import (
@@ -36,6 +37,8 @@ async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], Signed
     if signed.public_key is not None:
         files += await _attestations(request, packages, bills)
         files += (ReleaseFile(path=PUBLIC_KEY, content=signed.public_key),)
+    if signed.trusted_root is not None:
+        files += (ReleaseFile(path=TRUSTED_ROOT_FILE, content=signed.trusted_root),)
     sums = await call_publisher(
         write_checksums, ChecksumRequest(files=files), summary=f"SHA256SUMS: {len(files)} files"
     )

@@ -95,6 +95,8 @@ class SignedFiles(Contract):
     bundles: tuple[ReleaseFile, ...]
     """One cosign bundle a file, at FILE.bundle."""
     public_key: ArtifactRef | None
+    trusted_root: ArtifactRef | None = None
+    """The transparency log that the bundles' entries are in; None when there is none."""
     skipped: str = ""
     """Why nothing was signed; empty when everything was."""
 

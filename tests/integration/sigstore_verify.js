@@ -1,7 +1,7 @@
 // Verifies each bundle of a release folder with sigstore's own JavaScript library, without network.
 // node sigstore_verify.js FOLDER; prints what is refused, one line each, and exits with 1 then.
 const { createHash, createPublicKey } = require('crypto');
-const { readFileSync, readdirSync } = require('fs');
+const { existsSync, readFileSync, readdirSync } = require('fs');
 const { join } = require('path');
 const { bundleFromJSON } = require('@sigstore/bundle');
 const { TrustedRoot } = require('@sigstore/protobuf-specs');
@@ -9,11 +9,17 @@ const { Verifier, toSignedEntity, toTrustMaterial } = require('@sigstore/verify'
 
 const folder = process.argv[2];
 const publicKey = createPublicKey(readFileSync(join(folder, 'cosign.pub')));
+const log = join(folder, 'trusted-root.json');
+const logged = existsSync(log);
+const root = logged
+    ? JSON.parse(readFileSync(log))
+    : { mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1' };
 const trust = toTrustMaterial(
-    TrustedRoot.fromJSON({ mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1' }),
+    TrustedRoot.fromJSON(root),
     () => ({ publicKey, validFor: () => true }),
 );
-const none = { tlogThreshold: 0, ctlogThreshold: 0, timestampThreshold: 0 };
+// The time that a log promises counts as a time-stamp here.
+const wanted = { tlogThreshold: +logged, ctlogThreshold: 0, timestampThreshold: +logged };
 const attestation = /\.(provenance|cdx\.json|spdx\.json)\.sigstore\.json$/;
 
 let count = 0;
@@ -23,7 +29,7 @@ for (const name of readdirSync(folder, { recursive: true }).sort()) {
     const about = readFileSync(join(folder, name.replace(attestation, '').replace(/\.bundle$/, '')));
     try {
         const bundle = bundleFromJSON(JSON.parse(readFileSync(join(folder, name))));
-        new Verifier(trust, none).verify(toSignedEntity(bundle, about));
+        new Verifier(trust, wanted).verify(toSignedEntity(bundle, about));
         if (attestation.test(name)) {
             const payload = JSON.parse(bundle.content.dsseEnvelope.payload);
             const digest = createHash('sha256').update(about).digest('hex');

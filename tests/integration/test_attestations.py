@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from regreen.contracts.run import Review
 from regreen.contracts.source import Source, Workspace
 from regreen.pipeline_file import Pipeline
 from regreen.tools.locate import find
+from tests.doubles.transparency_log import transparency_log
 from tests.integration.cosign_generations import GENERATIONS, use_cosign
 
 WHEEL = "shop-1.0.0-py3-none-any.whl"
@@ -71,6 +73,8 @@ async def _released(*, approvals: tuple[Review, ...] = (APPROVAL,)) -> Path:
     assert await attest_files(request) == attested
     files += (*signed.bundles, *attested.files)
     files += (ReleaseFile(path="cosign.pub", content=signed.public_key),)
+    if signed.trusted_root is not None:
+        files += (ReleaseFile(path="trusted-root.json", content=signed.trusted_root),)
     sums = await write_checksums(ChecksumRequest(files=files))
     listed = ReleaseFile(path="SHA256SUMS", content=sums)
     over = (await sign_files(SignRequest(files=(listed,)))).bundles
@@ -118,15 +122,20 @@ def _request(files: tuple[ReleaseFile, ...], approvals: tuple[Review, ...]) -> A
     )
 
 
-@pytest.fixture(scope="module", params=GENERATIONS)
+@pytest.fixture(scope="module", params=[*GENERATIONS, "2.5 with a transparency log"])
 async def original(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
     """A release of each generation of cosign, and which one it was."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REGREEN_STATE", str(tmp_path_factory.mktemp("state")))
-        use_cosign(request.param, patch)
-        return request.param, await _released()
+    generation, _, logged = request.param.partition(" ")
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch, transparency_log() as log:
+        patch.setenv("REGREEN_STATE", str(folder))
+        if logged:
+            patch.setenv("REGREEN_REKOR_URL", log.address)
+            patch.setenv("REGREEN_REKOR_KEY", str(log.write_key(folder / "rekor.pub")))
+        use_cosign(generation, patch)
+        return generation, await _released()
 
 
 @pytest.fixture
@@ -200,7 +209,8 @@ def test_sigstores_javascript_library_agrees(place: Path, sigstore_library: Path
     code, refused = said()
     assert code == 1
     assert f"{WHEEL}.bundle: SIGNATURE_ERROR" in refused
-    assert f"{PROVENANCE}: SIGNATURE_ERROR" in refused
+    # With a log, its entry is what no longer fits.
+    assert re.search(rf"^{re.escape(PROVENANCE)}: (SIGNATURE|TLOG_BODY)_ERROR", refused, re.M)
     assert not verify_release(place).ok
 
 
@@ -250,6 +260,23 @@ def _move(one: str, other: str) -> Callable[[Path], None]:
     return lambda place: (place / other).write_bytes((place / one).read_bytes()) and None
 
 
+def _entry_of_another(place: Path) -> None:
+    """Let a bundle carry the entry of another artifact in the log."""
+    bundle, other = (json.loads((place / f"{name}.bundle").read_text()) for name in (WHEEL, SDIST))
+    entries = other["verificationMaterial"]["tlogEntries"]
+    bundle["verificationMaterial"]["tlogEntries"] = entries
+    (place / f"{WHEEL}.bundle").write_text(json.dumps(bundle))
+
+
+def _without_log(place: Path) -> None:
+    (place / "trusted-root.json").unlink()
+
+
+LOG_TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "log entry of another artifact": (_entry_of_another, WHEEL),
+    "another log": (lambda place: _flip(place / "trusted-root.json"), "trusted-root.json"),
+    "no log any more": (_without_log, "trusted-root.json"),
+}
 TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "artifact": (lambda place: _flip(place / WHEEL), WHEEL),
     "bill of materials": (lambda place: _flip(place / CYCLONEDX), CYCLONEDX),
@@ -277,6 +304,21 @@ def test_tampering_is_refused_and_named(case: str, place: Path) -> None:
     assert bad.get(culprit), bad
     if case != "script":
         assert _by_script(place).returncode == 1
+
+
+@pytest.mark.parametrize("case", LOG_TAMPERINGS)
+def test_tampering_with_the_log_is_refused_and_named(case: str, place: Path) -> None:
+    if not (place / "trusted-root.json").exists():
+        return
+    tamper, culprit = LOG_TAMPERINGS[case]
+    tamper(place)
+    report = verify_release(place)
+    bad = {row.path: row.detail for row in report.rows if not row.ok}
+    assert not report.ok
+    assert bad.get(culprit), bad
+    if tamper is _entry_of_another:
+        assert "transparency log is about another signature" in bad[WHEEL]
+    assert _by_script(place).returncode == 1
 
 
 @pytest.mark.parametrize(
