@@ -105,6 +105,7 @@ class PipelineWorkflow:
                 location=request.location,
                 ref=request.ref,
                 commit=request.commit,
+                base=request.base,
             ),
             summary=f"git fetch {request.ref} {request.commit[:12]}",
         )
