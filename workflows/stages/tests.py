@@ -34,6 +34,8 @@ async def execute(line: Line, stage: str) -> StageReport:
         task_queue=task_queue("orchestrator"),
         static_summary=f"{stage} tests",
     )
+    if result.unhealed_coverage is not None and not line.heals:
+        line.unhealed_coverage[stage] = result.unhealed_coverage
     if result.flaky:
         line.quarantined[stage] = result.flaky
     if result.heal is not None:
@@ -47,6 +49,8 @@ async def execute(line: Line, stage: str) -> StageReport:
         measured = [ref for ref in result.artifacts if ref.name == COVERAGE_FILE]
         if measured:
             line.coverage[stage] = measured[-1]
+            if not line.heals:
+                line.unhealed_coverage[stage] = measured[-1]
             line.measured_on[stage] = line.tree.fingerprint
     return StageReport(
         name=stage,
