@@ -115,13 +115,18 @@ def _base(source: Source) -> str:
 
 def _least_tested(whole: Coverage, section: CoverageSection) -> tuple[str, ...]:
     """The files below the threshold, the worst first."""
-    files = [(percent(file.run, file.possible), path) for path, file in whole.files.items()]
+    files = [
+        (percent(file.run, file.possible), path, len(file.missing))
+        for path, file in whole.files.items()
+    ]
     below = sorted(each for each in files if each[0] < section.threshold)
-    more = [f"and {len(below) - _SHOWN} more below {section.threshold:g} %"]
-    return (
-        *(f"{path}: {shown(found)}" for found, path in below[:_SHOWN]),
-        *(more if len(below) > _SHOWN else ()),
-    )
+    told = [
+        f"{path}: {shown(found)} of lines and branches, {counted(missing, 'line')} never run"
+        for found, path, missing in below[:_SHOWN]
+    ]
+    if len(below) > _SHOWN:
+        told.append(f"{len(below) - _SHOWN} more files are below {section.threshold:g} %")
+    return tuple(told)
 
 
 def _wanted(coverage: Coverage, section: CoverageSection) -> Coverage:

@@ -80,7 +80,8 @@ async def lint_by_command(request: LintCommandRequest) -> Scan:
             except UnreadableSarif as error:
                 return _scan(linter, problem=f"{linter.sarif}: {error}", artifacts=(log,))
     findings = worst_first(report.findings, section.severity)
-    if done.code != 0 and not findings:
+    problem = f"{linter.sarif}: {report.problem}" if report.problem else ""
+    if done.code != 0 and not findings and not problem:
         problem = f"ended with code {done.code} and reports nothing: {lines[-1][:300]}"
     said = [] if report.files else ["its report does not list them"]
     said += [f"{report.suppressed} suppressed in the code"] if report.suppressed else []

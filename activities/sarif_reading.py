@@ -23,7 +23,7 @@ _HARMLESS = frozenset({"pass", "notApplicable", "informational"})
 
 
 class UnreadableSarif(Exception):
-    """The file is no SARIF log that counts; the message is one line."""
+    """The file is no SARIF log; the message is one line."""
 
 
 class _Part(BaseModel):
@@ -93,6 +93,7 @@ class _Tool(_Part):
 class _Notification(_Part):
     level: str = "warning"
     message: _Message = Field(default_factory=_Message)
+    locations: list[_Place] = []
 
 
 class _Invocation(_Part):
@@ -127,12 +128,14 @@ class SarifReport:
     """Findings that the repository's code suppresses."""
     files: frozenset[str]
     """The files that it says it looked at; empty when it does not say."""
+    problem: str = ""
+    """Why it does not count, in one line; empty when it does."""
 
 
 def read_sarif(data: bytes, tool: str, roots: Sequence[str]) -> SarifReport:
     """Read a log; `tool` becomes the findings' tool, `roots` are the names of the repository.
 
-    Raises UnreadableSarif for what is none, has no run, or says that a run failed.
+    Raises UnreadableSarif for what is none, or has no run in it.
     """
     try:
         log = _Log.model_validate_json(data)
@@ -149,7 +152,6 @@ def read_sarif(data: bytes, tool: str, roots: Sequence[str]) -> SarifReport:
     files: set[str] = set()
     suppressed = 0
     for run in log.runs:
-        _check(run)
         files |= {_path(artifact.location.uri, roots) for artifact in run.artifacts}
         for result in run.results or ():
             if result.kind in _HARMLESS or result.baseline_state == "absent":
@@ -159,21 +161,29 @@ def read_sarif(data: bytes, tool: str, roots: Sequence[str]) -> SarifReport:
                 continue
             findings.append(_finding(result, run, tool, roots, fingerprints))
     files |= {finding.path for finding in findings} if files else set()
-    return SarifReport(tuple(findings), suppressed, frozenset(files))
+    problems = [problem for run in log.runs if (problem := _problem(run, roots))]
+    return SarifReport(tuple(findings), suppressed, frozenset(files), next(iter(problems), ""))
 
 
-def _check(run: _Run) -> None:
+def _problem(run: _Run, roots: Sequence[str]) -> str:
+    """What the tool says of its own failure; empty when it did its work."""
+    name = one_line(printable(run.tool.driver.name))
     for invocation in run.invocations:
         told = [
             *invocation.tool_execution_notifications,
             *invocation.tool_configuration_notifications,
         ]
-        errors = [each.message.text for each in told if each.level == "error"]
+        errors = [each for each in told if each.level == "error"]
         if not invocation.execution_successful or errors:
-            reason = one_line(printable((errors or ["no reason given"])[0]))
-            raise UnreadableSarif(f"{run.tool.driver.name} did not do its work: {reason}"[:300])
-    if run.results is None:
-        raise UnreadableSarif(f"{run.tool.driver.name} has no results")
+            reason = _reason(errors[0], roots) if errors else "no reason given"
+            return f"{name} did not do its work: {reason}"[:300]
+    return "" if run.results is not None else f"{name} has no results"
+
+
+def _reason(told: _Notification, roots: Sequence[str]) -> str:
+    path, line = _place(told.locations, roots)
+    place = f"{path}:{line}: " if path else ""
+    return place + one_line(printable(told.message.text or told.message.id or "no message"))
 
 
 def _is_suppressed(result: _Result) -> bool:
@@ -188,14 +198,13 @@ def _finding(
     severity: Severity = "unknown"
     if result.kind not in _UNDECIDED:
         severity = _SEVERITIES.get(result.level or default, "unknown")
-    place = result.locations[0].physical_location if result.locations else _Physical()
-    path = _path(place.artifact_location.uri, roots)
+    path, line = _place(result.locations, roots)
     return Finding(
         tool=tool,
         rule=rule,
         severity=severity,
         path=path,
-        line=max(0, place.region.start_line),
+        line=line,
         message=one_line(printable(result.message.text or result.message.id or "no message")),
         fingerprint=fingerprints.of(rule, path),
     )
@@ -211,6 +220,12 @@ def _rule(result: _Result, run: _Run) -> tuple[str, str]:
     found = known[0] if known else None
     rule = name or (found.id if found else "unnamed")
     return one_line(printable(rule)), found.default_configuration.level if found else "warning"
+
+
+def _place(locations: Sequence[_Place], roots: Sequence[str]) -> tuple[str, int]:
+    """Path and line of the first of the locations; empty and 0 without one."""
+    place = locations[0].physical_location if locations else _Physical()
+    return _path(place.artifact_location.uri, roots), max(0, place.region.start_line)
 
 
 def _path(uri: str, roots: Sequence[str]) -> str:

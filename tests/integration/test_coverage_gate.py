@@ -87,7 +87,7 @@ async def test_too_little_coverage_fails_with_the_total_and_each_file(tmp_path: 
         "50.0 % is below 80 %; examined 1 file, 50.0 % of lines and branches "
         "(lines 50.0 %, branches 50.0 %)"
     )
-    assert gate.verdict.remarks == ("shop.py: 50.0 %",)
+    assert gate.verdict.remarks == ("shop.py: 50.0 % of lines and branches, 4 lines never run",)
     total, file = gate.scan.findings
     assert (total.rule, total.severity, total.message) == (
         "total-coverage",
@@ -270,8 +270,11 @@ async def test_the_files_that_are_tested_least_are_named(tmp_path: Path) -> None
     gate = await _gate(request, {"unit": await put_bytes(COVERAGE_FILE, data, "application/json")})
 
     assert gate.verdict.remarks == (
-        *(f"m{number}.py: {number * 10}.0 %" for number in range(5)),
-        "and 2 more below 70 %",
+        *(
+            f"m{number}.py: {number * 10}.0 % of lines and branches, {10 - number} lines never run"
+            for number in range(5)
+        ),
+        "2 more files are below 70 %",
     )
     (artifact,) = gate.artifacts
     document = json.loads(await get_bytes(artifact))

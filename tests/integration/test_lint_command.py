@@ -77,6 +77,22 @@ async def test_a_report_that_does_not_list_its_files_says_so(tmp_path: Path) -> 
     assert gate.summary == ("tabs: nothing found; examined 2 files, its report does not list them")
 
 
+async def test_a_linter_that_says_it_failed_fails_with_what_it_found(tmp_path: Path) -> None:
+    report = (Path(__file__).parents[1] / "corpus" / "sarif" / "eslint.sarif").read_text()
+    files: Files = {
+        **CLEAN,
+        "report.sarif": report,
+        "lint.sh": "cp report.sarif tabs.sarif; exit 1",
+    }
+    gate = await lint(tmp_path, files)
+
+    assert gate.summary == (
+        "tabs: 1 finding of high or above, first no-eval at src/a.js:2: eval can be harmful.; "
+        "tabs.sarif: ESLint did not do its work: src/c.js:1: Parsing error: Unexpected token (; "
+        "examined 2 files, 1 suppressed in the code"
+    )
+
+
 @pytest.mark.parametrize(
     ("linter", "script", "reason"),
     [

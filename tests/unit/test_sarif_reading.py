@@ -1,12 +1,14 @@
 """What another linter's SARIF file says, by the rules of SARIF 2.1.0."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from activities.sarif_reading import SarifReport, UnreadableSarif, read_sarif
 
+CORPUS = Path(__file__).parents[1] / "corpus" / "sarif"
 ROOTS = ("/workspace",)
 
 
@@ -110,8 +112,46 @@ def test_runs_of_several_tools_are_read_together() -> None:
     assert len({found.fingerprint for found in report.findings}) == 2
 
 
+NOT_DONE = "ESLint did not do its work: "
 FAILED = {"executionSuccessful": False}
-TOLD = {"level": "error", "message": {"text": "a.js does not parse"}}
+TOLD = {"level": "error", "message": {"text": "out of\nmemory"}}
+
+
+@pytest.mark.parametrize(
+    ("run", "problem"),
+    [
+        ({"invocations": [FAILED]}, f"{NOT_DONE}no reason given"),
+        (
+            {"invocations": [FAILED | {"toolConfigurationNotifications": [TOLD]}]},
+            f"{NOT_DONE}out of memory",
+        ),
+        (
+            {
+                "invocations": [
+                    {"executionSuccessful": True, "toolExecutionNotifications": [TOLD]},
+                ]
+            },
+            f"{NOT_DONE}out of memory",
+        ),
+        ({"results": None}, "ESLint has no results"),
+        ({"invocations": [{"executionSuccessful": True}]}, ""),
+    ],
+)
+def test_a_run_that_failed_is_a_problem(run: dict[str, Any], problem: str) -> None:
+    assert read(log(**run)).problem == problem
+
+
+def test_what_eslint_itself_writes_is_understood() -> None:
+    """Written by ESLint 9.39.5 with @microsoft/eslint-formatter-sarif 3.1.0."""
+    report = read((CORPUS / "eslint.sarif").read_bytes())
+
+    assert [(each.rule, each.severity, each.place) for each in report.findings] == [
+        ("no-unused-vars", "medium", "src/a.js:1"),
+        ("no-eval", "high", "src/a.js:2"),
+    ]
+    assert report.suppressed == 1
+    assert report.files == {"src/a.js", "src/b.js", "src/c.js"}
+    assert report.problem == f"{NOT_DONE}src/c.js:1: Parsing error: Unexpected token ("
 
 
 @pytest.mark.parametrize(
@@ -123,26 +163,13 @@ TOLD = {"level": "error", "message": {"text": "a.js does not parse"}}
         (b'{"version": "2.1.0"}', "no SARIF log: runs: Field required"),
         (b'{"version": "2.1.0", "runs": []}', "no run in it"),
         (b'{"version": "1.0.0", "runs": []}', "version 1.0.0"),
-        (log(invocations=[FAILED]), "ESLint did not do its work: no reason given"),
-        (
-            log(invocations=[FAILED | {"toolConfigurationNotifications": [TOLD]}]),
-            "ESLint did not do its work: a.js does not parse",
-        ),
-        (
-            log(invocations=[{"executionSuccessful": True, "toolExecutionNotifications": [TOLD]}]),
-            "ESLint did not do its work: a.js does not parse",
-        ),
-        (
-            b'{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "x"}}, "results": null}]}',
-            "x has no results",
-        ),
         (
             b'{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "x"}}}]}',
             "no SARIF log: runs.0.results: Field required",
         ),
     ],
 )
-def test_what_does_not_count_is_refused_with_one_line(data: bytes, reason: str) -> None:
+def test_what_is_no_log_is_refused_with_one_line(data: bytes, reason: str) -> None:
     with pytest.raises(UnreadableSarif) as raised:
         read(data)
     assert reason in str(raised.value)
