@@ -18,7 +18,7 @@ from activities.environment import EnvironmentFailed, environment_of
 from activities.finding import kept, worst_first
 from activities.heartbeat import heartbeating
 from activities.log_artifact import put_log
-from activities.result_file import is_result, read_result
+from activities.result_file import MAXIMUM_BYTES, is_result, read_result
 from activities.sandbox import WORKSPACE, Sandbox, require_isolation, run_sandboxed
 from activities.sarif_reading import UnreadableSarif, read_sarif
 from activities.source_files import regular_files
@@ -69,10 +69,10 @@ async def lint_by_command(request: LintCommandRequest) -> Scan:
                 problem = f"did not end within {section.timeout:g} s"
                 return _scan(linter, problem=problem, artifacts=(log,))
             lines = done.tail().strip().splitlines() or ["no output"]
-            data = _written(copy, linter.sarif)
-            if data is None:
-                ended = f"ended with code {done.code} and wrote no {linter.sarif}"
-                return _scan(linter, problem=f"{ended}: {lines[-1][:300]}", artifacts=(log,))
+            data, why = _written(copy, linter.sarif)
+            if why:
+                problem = f"ended with code {done.code} and {why}: {lines[-1][:300]}"
+                return _scan(linter, problem=problem, artifacts=(log,))
             try:
                 # A large report takes seconds, in which heartbeats must go on.
                 reading = asyncio.to_thread(read_sarif, data, linter.name, (WORKSPACE, str(copy)))
@@ -122,8 +122,12 @@ def _make_room(copy: Path, name: str) -> str:
     return ""
 
 
-def _written(copy: Path, name: str) -> bytes | None:
+def _written(copy: Path, name: str) -> tuple[bytes, str]:
+    """The report that the command wrote; or why there is none, in a few words."""
     path = copy / name
     if not path.parent.resolve().is_relative_to(copy.resolve()) or not is_result(path):
-        return None
-    return read_result(path)
+        return b"", f"wrote no {name}"
+    data = read_result(path)
+    if data is None:
+        return b"", f"wrote a {name} larger than {MAXIMUM_BYTES >> 20} MiB"
+    return data, ""

@@ -100,6 +100,7 @@ async def test_a_linter_that_says_it_failed_fails_with_what_it_found(tmp_path: P
         ({}, "echo cannot start; exit 3", "ended with code 3 and wrote no tabs.sarif: cannot"),
         ({}, "kill -SEGV $$", "wrote no tabs.sarif"),
         ({}, "echo garbage > tabs.sarif", "tabs.sarif: no SARIF log: no JSON"),
+        ({}, "truncate -s 65M tabs.sarif", "and wrote a tabs.sarif larger than 64 MiB"),
         ({}, "ln -s /etc/hostname tabs.sarif", "wrote no tabs.sarif"),
         ({}, f"{EMPTY}; echo broken; exit 2", "ended with code 2 and reports nothing: broken"),
         ({}, "sleep 60", "did not end within 2 s"),
