@@ -105,6 +105,7 @@ def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> Ga
     bad = [f for f in scan.findings if level(f.severity, limit) >= level(limit, limit)]
     bad = worst_first(bad, limit)
     waived, blocking, remarks = _divided(bad, waivers, now)
+    remarks = [*scan.remarks, *remarks]
     # What did not travel with the scan was not weighed, and so is not excused.
     unseen = scan.found - len(scan.findings)
     if unseen > 0 and len(bad) == len(scan.findings):
@@ -117,7 +118,7 @@ def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> Ga
         examined=examined,
         blocking=tuple(blocking[:_SHOWN]),
         waived=tuple(waived[:_SHOWN]),
-        remarks=(*remarks, *scan.remarks, *waivers.remarks),
+        remarks=(*remarks, *waivers.remarks),
         reused=scan.reused,
     )
     if not waived:

@@ -77,7 +77,7 @@ class Scan(Contract):
     all_findings: ArtifactRef | None = None
     """JSON Lines of `Finding`; None when `findings` holds them all."""
     remarks: tuple[str, ...] = ()
-    """What a person should know although it does not block, such as the files tested least."""
+    """What a person should know although it is no finding, a line each."""
     problem: str = ""
     """Why the scan does not count, in one line: the gate has failed."""
     nothing_to_do: str = ""
