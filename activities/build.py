@@ -1,4 +1,4 @@
-"""The build stage: the environment, every source file compiled, and the linter where asked for."""
+"""The build stage: the environment, and every source file compiled."""
 
 import os
 from pathlib import Path
@@ -33,7 +33,7 @@ for name in open(listing, "rb").read().split(b"\\0"):
 @activity.defn
 @reusable(section="build", tools=("uv",))
 async def build_environment(request: StageRequest) -> StageVerdict:
-    """Make the environment, compile the sources and lint them when `build.lint` is set.
+    """Make the environment and compile the sources.
 
     A repository without a Python package, whose stages run commands only, has nothing to build.
     """
@@ -57,28 +57,21 @@ async def build_environment(request: StageRequest) -> StageVerdict:
             python = f"{inside(sandbox, environment)}/bin/python"
             listing = inside(sandbox, folder / "sources")
             script = f"listing = {listing!r}\n{_COMPILE}"
-            commands = [("compile", [python, "-I", "-c", script])]
-            if pipeline.build.lint:
-                commands.append(("ruff", [python, "-m", "ruff", "check", "--no-cache", "."]))
-            for name, command in commands:
-                done = await run_sandboxed(
-                    sandbox,
-                    command,
-                    output=folder / f"{name}.log",
-                    timeout=pipeline.build.timeout,
-                    subject=f"{name}: {len(sources)} files",
+            done = await run_sandboxed(
+                sandbox,
+                [python, "-I", "-c", script],
+                output=folder / "compile.log",
+                timeout=pipeline.build.timeout,
+                subject=f"compile: {len(sources)} files",
+            )
+            if done.code != 0:
+                lines = done.tail().strip().splitlines() or [f"exit code {done.code}"]
+                return StageVerdict(
+                    state="failed",
+                    summary=f"compile: {lines[-1][:300]}",
+                    artifacts=await _store(done.output),
                 )
-                if done.code != 0:
-                    lines = done.tail().strip().splitlines() or [f"exit code {done.code}"]
-                    return StageVerdict(
-                        state="failed",
-                        summary=f"{name}: {lines[-1][:300]}",
-                        artifacts=await _store(done.output),
-                    )
-    linted = ", linted" if pipeline.build.lint else ""
-    return StageVerdict(
-        state="passed", summary=f"environment ready, {len(sources)} files compiled{linted}"
-    )
+    return StageVerdict(state="passed", summary=f"environment ready, {len(sources)} files compiled")
 
 
 def _skipped(path: str) -> bool:

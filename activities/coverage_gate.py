@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, put_bytes
+from activities.counted import counted
 from activities.coverage_report import (
     Coverage,
     changed_coverage,
@@ -25,8 +26,10 @@ from activities.workspace import checked_out
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
 from regreen.contracts.run import StageRequest
+from regreen.contracts.source import Source
 from regreen.pipeline_file import CoverageSection
 
+_SHOWN = 5
 _HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 
 
@@ -35,14 +38,17 @@ class CoverageRequest(StageRequest):
 
     reports: dict[str, ArtifactRef]
     """By test stage, in the order in which they ran: coverage.py's JSON report."""
+    unhealed: dict[str, ArtifactRef] = Field(default_factory=dict)
+    """The same of the tree without any heal, for the stages that ran on it."""
 
 
 @activity.defn
 async def measure_coverage(request: CoverageRequest) -> Scan:
     """Compare the coverage of all test stages together with `coverage.threshold`, and more.
 
-    Findings: the total, a stage and the changed lines below their thresholds; a line of a heal that
-    no test runs; and, for information, each file below the threshold.
+    Findings: the total, lines, branches, a stage and the changed lines below their thresholds; a
+    heal that lowers what is reached, or has a line that no test runs; and, for information, each
+    file below the threshold.
     """
     section = request.pipeline.coverage
     if section is None:
@@ -50,17 +56,16 @@ async def measure_coverage(request: CoverageRequest) -> Scan:
     if not request.reports:
         return _scan(nothing_to_do="no test stage measured coverage")
     try:
-        runs = {
-            stage: _wanted(read_coverage(await get_bytes(report)), section)
-            for stage, report in request.reports.items()
-        }
+        runs = await _read(request.reports, section)
+        unhealed = await _read(request.unhealed, section)
     except ValidationError:
         return _scan(problem="a coverage report cannot be read")
     whole = combined(runs.values())
     async with checked_out(request.workspace) as copy:
         healed = await _changed(["diff", "--cached", "--unified=0", "HEAD"], copy)
+        base = request.workspace.source.base
         try:
-            changed = await _changed(["diff", "--cached", "--unified=0", "HEAD~1"], copy)
+            changed = await _changed(["diff", "--cached", "--unified=0", base or "HEAD~1"], copy)
         except ApplicationError:
             # The first commit of its repository: all of it is new, and the total speaks for it.
             changed = {}
@@ -68,25 +73,60 @@ async def measure_coverage(request: CoverageRequest) -> Scan:
     found = _Findings(section)
     found.total(whole)
     found.stages(runs)
+    found.lowered(unhealed, runs)
     found.changed(run, statements)
     found.healed(whole, healed)
     found.files(whole)
     findings = worst_first(found.all, "high")
     figures = f"{shown(whole.percent)} of lines and branches"
+    if whole.branches.possible:
+        lines, branches = shown(whole.lines.percent), shown(whole.branches.percent)
+        figures += f" (lines {lines}, branches {branches})"
     if statements:
-        figures += f", {shown(percent(run, statements))} of {statements} changed lines"
+        figures += f", {shown(percent(run, statements))} of {counted(statements, 'changed line')}"
+        figures += f" since {_base(request.workspace.source)}"
     return _scan(
         examined=len(whole.files),
         figures=figures,
         findings=tuple(findings[:FINDINGS_IN_SCAN]),
         found=len(findings),
         all_findings=await kept("coverage", findings),
-        artifacts=(await _stored(whole, run, statements),),
+        remarks=_least_tested(whole, section),
+        artifacts=(await _stored(whole, run, statements, _base(request.workspace.source)),),
     )
 
 
 def _scan(**found: Any) -> Scan:
     return Scan(gate="coverage", tool="coverage", unit="file", **found)
+
+
+async def _read(
+    reports: Mapping[str, ArtifactRef], section: CoverageSection
+) -> dict[str, Coverage]:
+    return {
+        stage: _wanted(read_coverage(await get_bytes(report)), section)
+        for stage, report in reports.items()
+    }
+
+
+def _base(source: Source) -> str:
+    return f"{source.base_ref} ({source.base[:12]})" if source.base else "the parent commit"
+
+
+def _least_tested(whole: Coverage, section: CoverageSection) -> tuple[str, ...]:
+    """The files below the threshold, the worst first."""
+    files = [
+        (percent(file.run, file.possible), path, len(file.missing))
+        for path, file in whole.files.items()
+    ]
+    below = sorted(each for each in files if each[0] < section.threshold)
+    told = [
+        f"{path}: {shown(found)} of lines and branches, {counted(missing, 'line')} never run"
+        for found, path, missing in below[:_SHOWN]
+    ]
+    if len(below) > _SHOWN:
+        told.append(f"{len(below) - _SHOWN} more files are below {section.threshold:g} %")
+    return tuple(told)
 
 
 def _wanted(coverage: Coverage, section: CoverageSection) -> Coverage:
@@ -111,6 +151,33 @@ class _Findings:
         if whole.percent < self._section.threshold:
             text = f"{shown(whole.percent)} is below {self._section.threshold:g} %"
             self._add("total-coverage", "high", text, subject="total")
+        for rule, what, share, wanted in (
+            ("line-coverage", "lines", whole.lines, self._section.lines),
+            ("branch-coverage", "branches", whole.branches, self._section.branches),
+        ):
+            if wanted is not None and share.percent < wanted:
+                text = f"{shown(share.percent)} of {share.possible:,} {what} is below {wanted:g} %"
+                self._add(rule, "high", text, subject=what)
+
+    def lowered(self, unhealed: Mapping[str, Coverage], runs: Mapping[str, Coverage]) -> None:
+        """Compare the stages that ran on both trees."""
+        both = [stage for stage in unhealed if stage in runs]
+        if not both:
+            return
+        before = combined(unhealed[stage] for stage in both)
+        after = combined(runs[stage] for stage in both)
+        for what, old, new in (
+            ("lines", before.lines, after.lines),
+            ("branches", before.branches, after.branches),
+        ):
+            # A share sinks, too, when a heal removes code that tests run; then nothing is untested
+            # that was not before.
+            if new.percent < old.percent and new.missing > old.missing:
+                text = (
+                    f"a heal lowers it from {shown(old.percent)} of {what} to {shown(new.percent)},"
+                    f" {new.missing} never run instead of {old.missing}"
+                )
+                self._add("lowered-coverage", "high", text, subject=what)
 
     def stages(self, runs: Mapping[str, Coverage]) -> None:
         for stage, wanted in self._section.stages.items():
@@ -180,10 +247,12 @@ async def _changed(words: Sequence[str], copy: Any) -> dict[str, frozenset[int]]
     return {path: frozenset(lines) for path, lines in found.items()}
 
 
-async def _stored(whole: Coverage, run: int, statements: int) -> ArtifactRef:
+async def _stored(whole: Coverage, run: int, statements: int, since: str) -> ArtifactRef:
     document = {
         "percent": shown(whole.percent),
-        "changed_lines": {"run": run, "statements": statements},
+        "lines_percent": shown(whole.lines.percent),
+        "branches_percent": shown(whole.branches.percent),
+        "changed_lines": {"run": run, "statements": statements, "since": since},
         "files": {
             path: {
                 "percent": shown(percent(file.run, file.possible)),

@@ -47,6 +47,24 @@ class FileCoverage:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How many there are, and how many of them were run."""
+
+    run: int
+    possible: int
+
+    @property
+    def percent(self) -> Fraction:
+        """An exact percentage; 100 of nothing."""
+        return percent(self.run, self.possible)
+
+    @property
+    def missing(self) -> int:
+        """Those that no test ran."""
+        return self.possible - self.run
+
+
+@dataclass(frozen=True)
 class Coverage:
     """The files of a tree by their path."""
 
@@ -61,6 +79,19 @@ class Coverage:
     def percent(self) -> Fraction:
         """How much of it was run, in percent; 100 when there is nothing to run."""
         return percent(sum(file.run for file in self.files.values()), self.possible)
+
+    @property
+    def lines(self) -> "Share":
+        """Of the statements' lines alone."""
+        files = self.files.values()
+        return Share(sum(len(each.run_lines) for each in files), sum(len(f.lines) for f in files))
+
+    @property
+    def branches(self) -> "Share":
+        """Of the branches alone."""
+        files = self.files.values()
+        run = sum(len(each.run_branches) for each in files)
+        return Share(run, sum(len(each.branches) for each in files))
 
 
 def read_coverage(data: bytes) -> Coverage:

@@ -38,10 +38,10 @@ class EnvironmentFailed(Exception):
 
 
 def needs_environment(pipeline: Pipeline, copy: Path) -> bool:
-    """Whether there is anything that a Python environment is for: pytest, ruff, or a package."""
+    """Whether there is anything that a Python environment is for: pytest, or a package."""
     build = pipeline.build
     stages = [pipeline.tests(name) for name in ("unit", "integration", "e2e")]
-    if build.lint or any(section is not None and section.runs_pytest for section in stages):
+    if any(section is not None and section.runs_pytest for section in stages):
         return True
     files = [copy / "pyproject.toml", copy / "setup.py", *copy.glob("requirements*.txt")]
     wanted = build.requirements or build.extras or build.groups
@@ -164,8 +164,6 @@ def _requirements(copy: Path, pipeline: Pipeline, pyproject: dict[str, Any]) -> 
     if groups is None:
         groups = tuple(n for n in pyproject.get("dependency-groups", {}) if n in _TEST_NAMES)
     found += [f"--group={name}" for name in groups]
-    if build.lint:
-        found.append("ruff")
     return found
 
 

@@ -23,7 +23,7 @@ from regreen.contracts.gates import (
     WeighedGates,
 )
 from regreen.contracts.source import Workspace
-from regreen.pipeline_file import Pipeline, SecuritySection
+from regreen.pipeline_file import LintSection, Pipeline, SecuritySection
 
 _SHOWN = 20
 _POINTS: dict[Severity, float] = {"critical": 40, "high": 20, "unknown": 20, "medium": 5, "low": 1}
@@ -77,6 +77,8 @@ def security_score(findings: Sequence[Finding], waived: Collection[str]) -> int:
 
 def blocks_at(gate: GateName, pipeline: Pipeline) -> Severity:
     """The least severity at which a finding of the gate blocks."""
+    if gate == "lint":
+        return (pipeline.lint or LintSection()).severity
     security = pipeline.security or SecuritySection()
     if gate == "static-analysis":
         return security.severity
@@ -103,6 +105,7 @@ def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> Ga
     bad = [f for f in scan.findings if level(f.severity, limit) >= level(limit, limit)]
     bad = worst_first(bad, limit)
     waived, blocking, remarks = _divided(bad, waivers, now)
+    remarks = [*scan.remarks, *remarks]
     # What did not travel with the scan was not weighed, and so is not excused.
     unseen = scan.found - len(scan.findings)
     if unseen > 0 and len(bad) == len(scan.findings):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from regreen.contracts.gates import Finding, Scan, Severity, Waiver
+from regreen.contracts.gates import Finding, GateName, Scan, Severity, Waiver
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {
@@ -25,6 +25,10 @@ _SCORES: dict[Severity, str] = {
 }
 
 
+# What has a `security-severity` counts as an alert about security there; an unused import is none.
+_ABOUT_SECURITY: frozenset[GateName] = frozenset({"secrets", "static-analysis", "dependencies"})
+
+
 def sarif_of(
     scans: Sequence[Scan], findings: Iterable[Finding], waived: Mapping[str, Waiver]
 ) -> bytes:
@@ -38,8 +42,10 @@ def sarif_of(
     names = dict.fromkeys([*versions, *(finding.tool for finding in found)])
     runs = []
     for name in names:
-        run = _run(name, versions.get(name, ""), [f for f in found if f.tool == name], waived)
         made = [scan for scan in scans if scan.tool.partition(" ")[0] == name]
+        scored = any(scan.gate in _ABOUT_SECURITY for scan in made)
+        its_own = [finding for finding in found if finding.tool == name]
+        run = _run(name, versions.get(name, ""), its_own, waived, scored=scored)
         problems = [scan.problem or "examined nothing" for scan in made if not _counts(scan)]
         runs.append(run | {"invocations": [_invocation(problems)]})
     return _text(runs)
@@ -59,14 +65,18 @@ def _text(runs: list[Any]) -> bytes:
 
 
 def _run(
-    tool: str, version: str, findings: list[Finding], waived: Mapping[str, Waiver]
+    tool: str,
+    version: str,
+    findings: list[Finding],
+    waived: Mapping[str, Waiver],
+    *,
+    scored: bool,
 ) -> dict[str, Any]:
     rules = list(dict.fromkeys(finding.rule for finding in findings))
     driver: dict[str, Any] = {
         "name": tool,
         "rules": [
-            {"id": rule, "properties": {"security-severity": _score(rule, findings)}}
-            for rule in rules
+            {"id": rule, **(_properties(rule, findings) if scored else {})} for rule in rules
         ],
     }
     if version:
@@ -92,8 +102,9 @@ def _invocation(problems: Sequence[str]) -> dict[str, Any]:
     return invocation
 
 
-def _score(rule: str, findings: list[Finding]) -> str:
-    return max((_SCORES[f.severity] for f in findings if f.rule == rule), key=float)
+def _properties(rule: str, findings: list[Finding]) -> dict[str, Any]:
+    score = max((_SCORES[f.severity] for f in findings if f.rule == rule), key=float)
+    return {"properties": {"security-severity": score}}
 
 
 def _result(finding: Finding, index: int, waived: Mapping[str, Waiver]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import put_file
+from activities.base_commit import find_base
 from activities.git import git, object_format
 from activities.heartbeat import heartbeating
 from activities.workspace import private_folder
@@ -26,6 +27,8 @@ class SourceRequest(Contract):
     """A path or a clone URL."""
     ref: str
     commit: str = Field(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")
+    base: str = ""
+    """The branch that its pull request goes to; empty where none is known."""
 
 
 @activity.defn
@@ -64,6 +67,8 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
         packed = folder / "source.bundle"
         pack = ["-c", "pack.threads=1", "bundle", "create", "--quiet", str(packed)]
         await heartbeating(git([*pack, "refs/heads/source", *tags], cwd=bare), "git bundle")
+        looked = find_base(bare, request.location, request.commit, request.base)
+        base = await heartbeating(looked, f"base of {request.commit[:12]}")
         source = Source(
             repository=request.repository,
             location=request.location,
@@ -71,6 +76,8 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
             commit=request.commit,
             tree=tree.decode().strip(),
             bundle=await put_file(packed, "application/x-git-bundle"),
+            base=base.commit,
+            base_ref=base.ref,
         )
     return SourceFetched(source=source, pipeline=pipeline)
 

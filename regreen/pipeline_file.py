@@ -21,6 +21,7 @@ from pydantic import (
 
 from regreen.contracts.healing import HealBudget, HealerName
 from regreen.guard_rules import NEVER_OPEN, RULES
+from regreen.tools.catalogue import TOOLS
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -67,8 +68,22 @@ def _check_reason(reason: str) -> str:
     return reason
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
 RuleName = Annotated[str, AfterValidator(_check_rule)]
 Reason = Annotated[str, AfterValidator(_check_reason)]
+
+
+def _check_below_root(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if path != "." and (not parts or parts[0] == "/" or not {"..", ".git"}.isdisjoint(parts)):
+        raise ValueError(f"`{path}` has to be a path below the root")
+    return path
+
+
+BelowRoot = Annotated[str, AfterValidator(_check_below_root)]
+
+
+_GATE_TOOLS = frozenset({"coverage", *(tool.name for tool in TOOLS)})
 
 
 class Section(BaseModel):
@@ -99,8 +114,6 @@ class BuildSection(Section):
     """Extras of the project to install. Unset: those of dev, test, tests, testing that exist."""
     groups: tuple[str, ...] | None = None
     """Dependency groups to install. Unset: those of dev, test, tests, testing that exist."""
-    lint: bool = False
-    """Run `ruff check` with the repository's configuration; a finding fails the build."""
     network: bool = True
     """Whether the build may use the network. Tests never may."""
     timeout: Duration = 900.0
@@ -165,12 +178,55 @@ class CoverageSection(Section):
 
     threshold: float = Field(default=80.0, ge=0, le=100)
     """Percent of all stages together; a percentage is never rounded up to it."""
-    stages: dict[Literal["unit", "integration", "e2e"], float] = Field(default_factory=dict)
+    lines: float | None = Field(default=None, ge=0, le=100)
+    """Percent of the lines alone. Unset: only reported."""
+    branches: float | None = Field(default=None, ge=0, le=100)
+    """Percent of the branches alone. Unset: only reported."""
+    stages: dict[Literal["unit", "integration", "e2e"], Percent] = Field(default_factory=dict)
     """Percent that a single stage has to run."""
     changed: float | None = Field(default=None, ge=0, le=100)
-    """Percent of the lines that differ from the parent commit. Unset: only reported."""
+    """Percent of the lines that differ from the base. Unset: only reported."""
     omit: tuple[str, ...] = ()
     """Patterns of files that do not count."""
+
+
+class LintCommandSection(Section):
+    """A linter of the repository: a command that writes what it found as SARIF."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """What messages and waivers call it."""
+    command: tuple[str, ...] = Field(min_length=1)
+    """Program and arguments; no shell."""
+    sarif: BelowRoot
+    """The file that it writes, from the root."""
+    files: tuple[str, ...] = Field(min_length=1)
+    """Patterns of the tracked files that it is about."""
+
+
+class LintSection(Section):
+    """The repository's linters."""
+
+    tools: tuple[Literal["ruff"], ...] | None = None
+    """Linters that Regreen brings. Unset: ruff where the repository configures it."""
+    commands: tuple[LintCommandSection, ...] = ()
+    severity: Literal["low", "medium", "high"] = "high"
+    """Findings at this severity or above fail the stage."""
+    timeout: Duration = 300.0
+    """For each linter."""
+
+    @field_validator("commands")
+    @classmethod
+    def _named_once(
+        cls, commands: tuple[LintCommandSection, ...]
+    ) -> tuple[LintCommandSection, ...]:
+        names = [command.name for command in commands]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two linters are called {name}")
+            # Findings and waivers are told apart by the tool's name.
+            if name in _GATE_TOOLS:
+                raise ValueError(f"{name} is a tool of Regreen; give the linter another name")
+        return commands
 
 
 class ServiceSection(Section):
@@ -235,16 +291,6 @@ class SecuritySection(Section):
     score: int = Field(default=70, ge=0, le=100)
     """A security score below this is said in the summary; it decides nothing."""
     timeout: Duration = 600.0
-
-
-def _check_below_root(path: str) -> str:
-    parts = PurePosixPath(path).parts
-    if path != "." and (not parts or parts[0] == "/" or not {"..", ".git"}.isdisjoint(parts)):
-        raise ValueError(f"`{path}` has to be a path below the root")
-    return path
-
-
-BelowRoot = Annotated[str, AfterValidator(_check_below_root)]
 
 
 class ExecutableSection(Section):
@@ -399,6 +445,7 @@ class Pipeline(Section):
     unit: TestSection = Field(default_factory=TestSection)
     integration: TestSection | None = None
     e2e: TestSection | None = None
+    lint: LintSection | None = Field(default_factory=LintSection)
     coverage: CoverageSection | None = Field(default_factory=CoverageSection)
     load: LoadSection | None = None
     security: SecuritySection | None = Field(default_factory=SecuritySection)

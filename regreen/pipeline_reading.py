@@ -13,6 +13,10 @@ from regreen.pipeline_file import Pipeline
 FILE_NAME = "regreen.yaml"
 
 
+_MOVED = {"build.lint": "linters have a stage of their own: `lint: {tools: [ruff]}`"}
+"""Keys of earlier versions, and what stands for them."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.2: only true and false are booleans, and `on` is a word."""
 
@@ -62,6 +66,8 @@ def _explain(kind: str, message: str, location: tuple[int | str, ...]) -> str:
         return f"{dotted}: expected a list, such as [first, second]"
     if kind != "extra_forbidden":
         return f"{dotted}: {message.removeprefix('Value error, ')}"
+    if dotted in _MOVED:
+        return f"`{dotted}` is no key any more; {_MOVED[dotted]}"
     key = str(location[-1])
     known = _known_keys(Pipeline, location[:-1])
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)

@@ -58,11 +58,9 @@ def pipeline_text(found: Survey) -> str:
             "# The search healer reads Python only, so a language model mends this code.\n"
             "healers: [openai]\n"
         )
-    if found.ruff:
-        parts.append(
-            "# ruff is configured here: its findings fail the build.\nbuild:\n  lint: true\n"
-        )
     parts += [_tests_text(tests) for tests in found.tests]
+    if found.ruff or found.linter is not None:
+        parts.append(_lint_text(found))
     if found.load is not None:
         parts.append(_load_text(found.load))
     if found.plugin is not None:
@@ -103,6 +101,24 @@ def _tests_text(tests: Tests) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _lint_text(found: Survey) -> str:
+    seen = [name for name, there in (("ruff", found.ruff), ("ESLint", found.linter)) if there]
+    are = "is" if len(seen) == 1 else "are"
+    lines = [f"# {' and '.join(seen)} {are} configured here: a finding fails the lint stage."]
+    lines += ["lint:", f"  tools: [{'ruff' if found.ruff else ''}]"]
+    if found.linter is not None:
+        command = ", ".join(_quoted(word) for word in found.linter.command)
+        files = ", ".join(_quoted(pattern) for pattern in found.linter.files)
+        lines += [
+            "  commands:",
+            f"    - name: {found.linter.name}",
+            f"      command: [{command}]",
+            f"      sarif: {_quoted(found.linter.sarif)}",
+            f"      files: [{files}]",
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def _load_text(load: Load) -> str:
     """The section in comments: without its service a load test can only fail."""
     url = load.url or "http://127.0.0.1:8000/"
@@ -131,7 +147,7 @@ def _decided(found: Survey) -> dict[str, object]:
     return {
         "stages": {tests.stage: tests.why for tests in found.tests},
         "load": found.load.script if found.load else None,
-        "lint": found.ruff,
+        "lint": [*(["ruff"] if found.ruff else []), *([found.linter.name] if found.linter else [])],
         "package": found.packaged,
         "wordpress": found.plugin,
         "remarks": list(found.remarks),

@@ -21,6 +21,8 @@ _LINTERS = {"ruff.toml", ".ruff.toml"}
 _PLUGIN_HEADER = re.compile(r"^(?:[ \t]*<\?php)?[ \t/*#@]*Plugin Name:", re.MULTILINE)
 _HEADER_CHARACTERS = 8192
 _FOREIGN = frozenset({"vendor", "node_modules", "tests", "test"})
+_SARIF_FORMATTER = "@microsoft/eslint-formatter-sarif"
+_LINT_REPORT = "reports/eslint.sarif"
 _NODE_REPORT = "reports/unit.xml"
 
 
@@ -49,12 +51,24 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Linter:
+    """A linter of the repository that can write SARIF."""
+
+    name: str
+    command: tuple[str, ...]
+    sarif: str
+    files: tuple[str, ...]
+    """Patterns of the files that it is about."""
+
+
+@dataclass(frozen=True)
 class Survey:
     """What was found."""
 
     tests: tuple[Tests, ...]
     load: Load | None = None
     ruff: bool = False
+    linter: Linter | None = None
     packaged: bool = False
     """Whether there is a Python package to build."""
     plugin: str | None = None
@@ -83,6 +97,7 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
         tests=tuple(tests),
         load=_load(root, files),
         ruff="ruff" in _table(pyproject, "tool") or not _LINTERS.isdisjoint(files),
+        linter=_eslint(root, files),
         packaged="build-system" in pyproject or "setup.py" in files,
         plugin=_plugin(root, files),
         versions=any(re.fullmatch(r"v\d+\.\d+\.\d+", tag) for tag in tags),
@@ -163,6 +178,20 @@ def _node_tests(root: Path, files: Sequence[str]) -> tuple[list[Tests], list[str
         command += ("--test-reporter=junit", f"--test-reporter-destination={_NODE_REPORT}")
         return [Tests("unit", (), command, _NODE_REPORT, why)], []
     return [], []
+
+
+def _eslint(root: Path, files: Sequence[str]) -> Linter | None:
+    """ESLint, where the formatter that writes SARIF is among the packages."""
+    package = _json(root / "package.json") if "package.json" in files else {}
+    known = {**_table(package, "dependencies"), **_table(package, "devDependencies")}
+    if "eslint" not in known or _SARIF_FORMATTER not in known:
+        return None
+    words = ("--format", _SARIF_FORMATTER, "--output-file", _LINT_REPORT, ".")
+    endings = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx")
+    present = tuple(f"*{each}" for each in endings if any(name.endswith(each) for name in files))
+    if not present:
+        return None
+    return Linter("eslint", ("node_modules/.bin/eslint", *words), _LINT_REPORT, present)
 
 
 def _phpunit() -> Tests:

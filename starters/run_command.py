@@ -60,6 +60,7 @@ async def run(
         if request.ref == "HEAD" and job.ref:
             # A job checks out a commit and no branch.
             request = request.model_copy(update={"ref": job.ref})
+        request = request.model_copy(update={"base": job.base})
     if dirty:
         note(f"uncommitted changes are not part of the run; it runs commit {request.commit[:12]}")
     return await follow_request(request, json=json, detach=detach, settings=settings)

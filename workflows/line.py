@@ -44,6 +44,8 @@ class Line:
     heals: list[Heal] = field(default_factory=list)
     coverage: dict[str, ArtifactRef] = field(default_factory=dict)
     """By test stage: what it ran of the code, as coverage.py's JSON report."""
+    unhealed_coverage: dict[str, ArtifactRef] = field(default_factory=dict)
+    """The same of the tree without any heal, for the stages that ran on it."""
     measured_on: dict[str, str] = field(default_factory=dict)
     """By test stage: the fingerprint of the workspace that it measured."""
     waived: list[GateVerdict] = field(default_factory=list)
@@ -116,6 +118,7 @@ class Line:
         self.quarantined.clear()
         self.coverage.clear()
         self.measured_on.clear()
+        self.unhealed_coverage.clear()
         self.waived.clear()
         self.packages.clear()
         self.plan = None

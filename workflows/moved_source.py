@@ -118,6 +118,7 @@ async def _fetch(line: Line, commit: str) -> SourceFetched:
             location=request.location,
             ref=request.ref,
             commit=commit,
+            base=request.base,
         ),
         summary=f"git fetch {request.ref} {commit[:12]}",
     )

@@ -128,6 +128,7 @@ class PipelineWorkflow:
                 location=request.location,
                 ref=request.ref,
                 commit=request.commit,
+                base=request.base,
             ),
             summary=f"git fetch {request.ref} {request.commit[:12]}",
         )

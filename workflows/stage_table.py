@@ -10,7 +10,17 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.run import StageReport
     from regreen.roles import Role
     from workflows.line import Line
-    from workflows.stages import approval, build, coverage, load, package, release, security, tests
+    from workflows.stages import (
+        approval,
+        build,
+        coverage,
+        lint,
+        load,
+        package,
+        release,
+        security,
+        tests,
+    )
 
 
 @dataclass(frozen=True)
@@ -32,13 +42,14 @@ STAGES: tuple[Stage, ...] = (
     Stage("unit", ("build",), partial(tests.execute, stage="unit"), tests.ACTIVITIES, heals=True),
     Stage("integration", ("unit",), partial(tests.execute, stage="integration"), {}, heals=True),
     Stage("e2e", ("integration",), partial(tests.execute, stage="e2e"), {}, heals=True),
+    Stage("lint", ("e2e",), lint.execute, lint.ACTIVITIES),
     Stage("coverage", ("e2e",), coverage.execute, coverage.ACTIVITIES),
     Stage("load", ("e2e",), load.execute, load.ACTIVITIES),
     Stage("security", ("e2e",), security.execute, security.ACTIVITIES),
     Stage("package", ("e2e",), package.execute, package.ACTIVITIES),
     Stage(
         "approval",
-        ("coverage", "load", "security", "package"),
+        ("lint", "coverage", "load", "security", "package"),
         approval.execute,
         approval.ACTIVITIES,
     ),

@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.failure_triage import TriageRequest, triage_failures
     from activities.test_stage import run_tests
+    from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.healing import Attempt, FailedPatch, Heal, HealerName
     from regreen.contracts.run import StageRequest
     from regreen.contracts.test_stage import TestStageRequest, TestStageResult
@@ -193,7 +194,7 @@ class TestStageWorkflow:
         summary = f"{note}, {triage.reason}; {attempt.explanation}"
         if self._quarantined:
             summary += f"; quarantined as flaky: {', '.join(self._quarantined[:3])}"
-        return self._end("healed", summary, patched, heal=heal)
+        return self._end("healed", summary, patched, heal=heal, unhealed=report.coverage)
 
     def _spent(self, healer: HealerName, deadline: float) -> str:
         budget = self._request.pipeline.heal.budget
@@ -215,6 +216,7 @@ class TestStageWorkflow:
         report: TestReport | None = None,
         *,
         heal: Heal | None = None,
+        unhealed: ArtifactRef | None = None,
     ) -> TestStageResult:
         self._tell(f"{state}: {summary}")
         kept = (report.log, report.output, report.coverage) if report else ()
@@ -223,6 +225,7 @@ class TestStageWorkflow:
             summary=summary,
             attempts=tuple(self._attempts),
             heal=heal,
+            unhealed_coverage=unhealed,
             flaky=self._quarantined,
             triage=self._triage,
             artifacts=tuple(ref for ref in kept if ref is not None),

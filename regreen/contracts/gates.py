@@ -15,6 +15,7 @@ from regreen.contracts.source import Workspace
 from regreen.pipeline_file import Pipeline
 
 GateName = Literal[
+    "lint",
     "coverage",
     "secrets",
     "static-analysis",
@@ -75,6 +76,8 @@ class Scan(Contract):
     """How many there are in all."""
     all_findings: ArtifactRef | None = None
     """JSON Lines of `Finding`; None when `findings` holds them all."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know although it is no finding, a line each."""
     problem: str = ""
     """Why the scan does not count, in one line: the gate has failed."""
     nothing_to_do: str = ""

@@ -26,6 +26,8 @@ class PipelineRequest(Contract):
     """A path that the publisher can read, or a clone URL."""
     ref: str
     commit: str
+    base: str = ""
+    """The branch that the commit's pull request goes to; empty where none is known."""
     heal_only: bool = False
     """Stop after the test stages."""
     step_by_step: bool = False

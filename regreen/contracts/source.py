@@ -19,6 +19,10 @@ class Source(Contract):
     """Git's hash of the commit's tree."""
     bundle: ArtifactRef
     """A git bundle holding the commit and its history."""
+    base: str = ""
+    """The commit that it branched off from, an ancestor; empty where no branch is known for it."""
+    base_ref: str = ""
+    """The branch that it branched off from, as a person calls it."""
 
 
 class Workspace(Contract):

@@ -31,6 +31,8 @@ class TestStageResult(Contract):
     summary: str = ""
     attempts: tuple[Attempt, ...] = ()
     heal: Heal | None = None
+    unhealed_coverage: ArtifactRef | None = None
+    """What the tests ran of the code before the heal, as coverage.py's JSON report."""
     flaky: tuple[str, ...] = ()
     """Flaky tests whose failures were left aside."""
     triage: Triage | None = None

@@ -57,7 +57,7 @@ class Tool:
     """Where to get it, in the order in which they are tried."""
 
 
-_ISOLATED = ("build", "unit", "integration", "e2e", "load", "security", "package")
+_ISOLATED = ("build", "unit", "integration", "e2e", "lint", "load", "security", "package")
 
 TOOLS: tuple[Tool, ...] = (
     Tool(
@@ -102,6 +102,16 @@ TOOLS: tuple[Tool, ...] = (
         version_arguments=("-m", "bandit", "--version"),
         version_pattern=r"__main__\.py (\S+)",
         way_out="install Regreen again: it depends on bandit",
+    ),
+    Tool(
+        name="ruff",
+        executable="ruff",
+        purpose="lints Python code by the repository's own configuration",
+        stages=("lint",),
+        kind="dependency",
+        version_arguments=("--version",),
+        version_pattern=r"ruff (\S+)",
+        way_out="install Regreen again: it depends on ruff",
     ),
     Tool(
         name="k6",

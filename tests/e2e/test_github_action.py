@@ -109,3 +109,28 @@ def test_an_event_that_is_not_selected_starts_nothing(
     assert code == 0, said
     assert "skipped: this is a push to `try-it`; `on.push` selects main" in said
     assert files == {"summary.md": "", "outputs": ""}
+
+
+def test_a_pull_request_is_judged_from_where_it_left_its_branch(
+    hosted: Program, tmp_path: Path
+) -> None:
+    green = {**FILES, "test_shop.py": FILES["test_shop.py"].partition("\n\n\ndef test_wrong")[0]}
+    root = plain_repository(tmp_path / "shop", green)
+    git(root, "checkout", "--quiet", "-b", "next")
+    for number in (1, 2):
+        (root / f"more_{number}.py").write_text("A = 1\nB = 2\n")
+        git(root, "add", "--all")
+        git(root, "commit", "--quiet", "--message", f"feat: more {number}")
+    fork = git(root, "rev-parse", "main")
+    git(root, "checkout", "--quiet", "--detach")
+
+    _, files, _ = _step(
+        tmp_path / "job",
+        hosted,
+        root,
+        GITHUB_EVENT_NAME="pull_request",
+        GITHUB_HEAD_REF="next",
+        GITHUB_BASE_REF="main",
+    )
+
+    assert f"of 4 changed lines since main ({fork[:12]})" in files["summary.md"]

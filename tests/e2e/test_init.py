@@ -41,9 +41,21 @@ def test_the_line_runs_with_what_was_written(hosted: Program, tmp_path: Path) ->
 
     assert run.code == 0, run.errors
     assert run.document["state"] == "passed"
-    assert stage(run.document, "build")["summary"].endswith("linted")
+    lint = stage(run.document, "lint")["summary"]
+    assert lint == "ruff: nothing found; examined 3 files"
     for name in ("unit", "integration", "coverage", "security", "package"):
         assert stage(run.document, name)["state"] == "passed", stage(run.document, name)
+
+    (repository / "src/till/__init__.py").write_text(
+        "import os\n\n\ndef total(prices):\n    return sum(prices)\n"
+    )
+    git(repository, "commit", "--quiet", "--all", "--message", "feat: look at the system")
+
+    run = hosted.run("run", repository, "--json")
+
+    assert (run.code, stage(run.document, "unit")["state"]) == (1, "passed"), run.errors
+    said = "high: F401 at src/till/__init__.py:1: `os` imported but unused"
+    assert said in hosted.run("show", run.document["commit"]).output
 
 
 FLAT = {

@@ -50,10 +50,11 @@ def test_every_stage_did_its_work(delivered: Delivered) -> None:
     assert run["run_id"] == delivered.waiting["run_id"]
     states = {each["name"]: each["state"] for each in run["stages"]}
     assert states.pop("unit") == "healed"
-    assert len(states) == 9
+    assert len(states) == 10
     assert set(states.values()) == {"passed"}
     assert stage(run, "unit")["attempts"][-1]["healer"] == "search"
     assert "p(95)" in stage(run, "load")["summary"]
+    assert stage(run, "lint")["summary"].startswith("ruff: nothing found; examined ")
     assert "gitleaks" in stage(run, "security")["summary"]
     assert "bandit" in stage(run, "security")["summary"]
 

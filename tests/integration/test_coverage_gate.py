@@ -1,6 +1,7 @@
 """The coverage gate over what real test runs measured."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import pytest
 
 from activities.artifact_store import get_bytes, put_bytes
 from activities.coverage_gate import CoverageRequest, measure_coverage
+from activities.coverage_report import shown
 from activities.pytest_run import COVERAGE_FILE
 from activities.test_stage import run_tests
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.run import StageRequest
+from regreen.contracts.source import Workspace
 from regreen.pipeline_file import Pipeline
+from tests.e2e.plain_repository import git
 from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
 CODE = """\
@@ -54,8 +58,12 @@ async def _measured(request: StageRequest, *stages: str) -> dict[str, ArtifactRe
     return found
 
 
-async def _gate(request: StageRequest, reports: dict[str, ArtifactRef]) -> Gate:
-    asked = CoverageRequest(**request.model_dump(), reports=reports)
+async def _gate(
+    request: StageRequest,
+    reports: dict[str, ArtifactRef],
+    unhealed: dict[str, ArtifactRef] | None = None,
+) -> Gate:
+    asked = CoverageRequest(**request.model_dump(), reports=reports, unhealed=unhealed or {})
     return await weighed(request, await measure_coverage(asked))
 
 
@@ -76,8 +84,10 @@ async def test_too_little_coverage_fails_with_the_total_and_each_file(tmp_path: 
     assert gate.state == "failed"
     assert gate.summary == (
         "coverage: 1 finding of high or above, first total-coverage at total: "
-        "50.0 % is below 80 %; examined 1 file, 50.0 % of lines and branches"
+        "50.0 % is below 80 %; examined 1 file, 50.0 % of lines and branches "
+        "(lines 50.0 %, branches 50.0 %)"
     )
+    assert gate.verdict.remarks == ("shop.py: 50.0 % of lines and branches, 4 lines never run",)
     total, file = gate.scan.findings
     assert (total.rule, total.severity, total.message) == (
         "total-coverage",
@@ -106,8 +116,10 @@ async def test_stages_count_together(tmp_path: Path) -> None:
 
     assert (alone.state, together.state) == ("failed", "passed")
     assert together.summary == (
-        "coverage: nothing found; examined 1 file, 100.0 % of lines and branches"
+        "coverage: nothing found; examined 1 file, 100.0 % of lines and branches "
+        "(lines 100.0 %, branches 100.0 %)"
     )
+    assert together.verdict.remarks == ()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +167,7 @@ async def test_changed_lines_are_reported_and_block_where_asked_for(tmp_path: Pa
 
     reported = await _gate(request, reports)
     assert reported.state == "passed"
-    assert reported.summary.endswith("25.0 % of 4 changed lines")
+    assert reported.summary.endswith("25.0 % of 4 changed lines since the parent commit")
 
     section = request.pipeline.coverage
     assert section is not None
@@ -181,6 +193,93 @@ async def test_a_heal_may_not_bring_lines_that_no_test_runs(tmp_path: Path) -> N
 
     (finding,) = gate.verdict.blocking
     assert (finding.rule, finding.place) == ("healed-coverage", "shop.py:3")
+
+
+async def test_lines_and_branches_have_thresholds_of_their_own(tmp_path: Path) -> None:
+    code = CODE.partition("\n\n\ndef unused")[0] + "\n"
+    files: Files = {"shop.py": code, "test_unit.py": TESTS}
+    request = await _request(tmp_path, files, threshold=60, lines=75, branches=50.5)
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    assert [(f.rule, f.place, f.message) for f in gate.verdict.blocking] == [
+        ("branch-coverage", "branches", "50.0 % of 2 branches is below 50.5 %"),
+    ]
+    assert gate.summary.endswith("66.6 % of lines and branches (lines 75.0 %, branches 50.0 %)")
+
+
+async def test_changed_lines_are_those_since_the_base(tmp_path: Path) -> None:
+    old = CODE.partition("\n\n\ndef unused")[0] + "\n"
+    commits: tuple[Files, ...] = ({"a.md": ""}, {"shop.py": old}, {"shop.py": CODE})
+    request = await _request(tmp_path, *commits, threshold=0)
+    base = git(tmp_path / "repository", "rev-parse", "HEAD~2")
+    source = request.workspace.source.model_copy(update={"base": base, "base_ref": "main"})
+    branched = request.model_copy(update={"workspace": Workspace(source=source)})
+    report = await _written(10, 4)
+
+    gate = await _gate(branched, {"unit": report})
+
+    assert gate.summary.endswith(f"40.0 % of 10 changed lines since main ({base[:12]})")
+    assert "of 6 changed lines" in (await _gate(request, {"unit": report})).summary
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"),
+    [
+        ((100, 90), (100, 89), "failed"),
+        ((100, 90), (110, 98), "failed"),
+        ((100, 90), (100, 90), "passed"),
+        ((100, 90), (98, 88), "passed"),
+        ((100, 89), (100, 90), "passed"),
+    ],
+    ids=["less run", "new lines untested", "as before", "run code removed", "more run"],
+)
+async def test_a_heal_may_not_lower_the_coverage(
+    tmp_path: Path, before: tuple[int, int], after: tuple[int, int], state: str
+) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE}, threshold=50)
+
+    gate = await _gate(
+        request,
+        {"unit": await _written(*after), "e2e": await _written(5, 5, "other.py")},
+        unhealed={"unit": await _written(*before), "integration": await _written(9, 9)},
+    )
+
+    assert gate.state == state, gate.summary
+    for finding in gate.verdict.blocking:
+        lines, run = after
+        assert (finding.rule, finding.place) == ("lowered-coverage", "lines")
+        assert finding.message == (
+            f"a heal lowers it from 90.0 % of lines to {shown(Fraction(100 * run, lines))}, "
+            f"{lines - run} never run instead of 10"
+        )
+    assert len(gate.verdict.blocking) == (state == "failed")
+
+
+async def test_the_files_that_are_tested_least_are_named(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": CODE}, threshold=70)
+    files = {
+        f"m{number}.py": {
+            "executed_lines": list(range(number)),
+            "missing_lines": list(range(number, 10)),
+        }
+        for number in range(11)
+    }
+    data = json.dumps({"files": files}).encode()
+
+    gate = await _gate(request, {"unit": await put_bytes(COVERAGE_FILE, data, "application/json")})
+
+    assert gate.verdict.remarks == (
+        *(
+            f"m{number}.py: {number * 10}.0 % of lines and branches, {10 - number} lines never run"
+            for number in range(5)
+        ),
+        "2 more files are below 70 %",
+    )
+    (artifact,) = gate.artifacts
+    document = json.loads(await get_bytes(artifact))
+    assert document["lines_percent"] == "50.0 %"
+    assert len(document["files"]) == 11
 
 
 async def test_low_coverage_can_be_waived(tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ from tests.e2e.plain_repository import git, plain_repository, working_state
 pytestmark = pytest.mark.usefixtures("own_state")
 
 
-async def _fetch(repository: Path | str, commit: str, ref: str = "main") -> SourceFetched:
+async def _fetch(
+    repository: Path | str, commit: str, ref: str = "main", base: str = ""
+) -> SourceFetched:
     request = SourceRequest(
-        repository="local/shop", location=str(repository), ref=ref, commit=commit
+        repository="local/shop", location=str(repository), ref=ref, commit=commit, base=base
     )
     return await ActivityEnvironment().run(fetch_source, request)
 
@@ -174,3 +176,64 @@ def git_without_hooks(repository: Path) -> str:
     return subprocess.run(
         command, cwd=repository, capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def _branched(folder: Path) -> tuple[Path, str, str]:
+    """A repository with `main` checked out and a branch `feature`; where it began, and its tip."""
+    repository = plain_repository(folder, {"a.py": "A = 1\n"})
+    fork = git(repository, "rev-parse", "HEAD")
+    git(repository, "checkout", "--quiet", "-b", "feature")
+    _commit(repository, "b.py", "B = 1\n")
+    tip = _commit(repository, "b.py", "B = 2\n")
+    git(repository, "checkout", "--quiet", "main")
+    _commit(repository, "a.py", "A = 2\n")
+    return repository, fork, tip
+
+
+async def test_the_base_is_where_a_branch_left_the_default_branch(tmp_path: Path) -> None:
+    repository, fork, tip = _branched(tmp_path / "shop")
+
+    source = (await _fetch(repository, tip, "feature")).source
+
+    assert (source.base, source.base_ref) == (fork, "main")
+
+
+async def test_of_a_clone_the_default_branch_of_its_origin_counts(tmp_path: Path) -> None:
+    repository, fork, tip = _branched(tmp_path / "shop")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    git(clone, "checkout", "--quiet", "feature")
+
+    source = (await _fetch(clone, tip, "feature")).source
+
+    assert (source.base, source.base_ref) == (fork, "origin/main")
+
+
+async def test_the_branch_that_a_pull_request_goes_to_counts_before_all_others(
+    tmp_path: Path,
+) -> None:
+    repository, fork, tip = _branched(tmp_path / "shop")
+    git(repository, "branch", "next", f"{tip}~1")
+
+    source = (await _fetch(repository, tip, "feature", "next")).source
+    assert (source.base, source.base_ref) == (git(repository, "rev-parse", "next"), "next")
+
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    source = (await _fetch(clone, tip, "feature", "next")).source
+    assert source.base_ref == "origin/next"
+    assert fork != source.base
+
+
+async def test_no_base_is_known_of_what_is_on_the_branch_or_apart_from_it(tmp_path: Path) -> None:
+    repository, fork, tip = _branched(tmp_path / "shop")
+    git(repository, "checkout", "--quiet", "--orphan", "apart")
+    apart = _commit(repository, "c.py", "C = 1\n")
+    git(repository, "checkout", "--quiet", "main")
+
+    for commit, base in ((fork, ""), (apart, ""), (tip, "no-such-branch")):
+        source = (await _fetch(repository, commit, base=base)).source
+        assert (source.base, source.base_ref) == ("", "")
+
+    git(repository, "checkout", "--quiet", "--detach", tip)
+    assert (await _fetch(repository, tip)).source.base == ""

@@ -80,7 +80,7 @@ async def test_without_reuse_the_work_is_done_again(tmp_path: Path) -> None:
     [
         ([{"shop.py": "x = 1\n"}], {}, True),
         ([FILES], {"security": {"severity": "high"}}, True),
-        ([FILES], {"build": {"lint": True}}, True),
+        ([FILES], {"build": {"network": False}}, True),
         ([FILES], {"approval": {"required": "always"}}, False),
     ],
     ids=["tree", "own section", "environment", "another section"],

@@ -142,3 +142,42 @@ def test_what_is_written_is_sarif_by_its_schema() -> None:
     assert notification["message"]["text"] == "gitleaks ended with exit code 126"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft4Validator(schema).validate(written | {"version": "2.0.0"})
+
+
+def test_only_rules_about_security_have_a_score_for_it() -> None:
+    scans = [
+        Scan(gate="lint", tool="ruff 1", examined=1, unit="file"),
+        Scan(gate="static-analysis", tool="bandit 1", examined=1, unit="file"),
+    ]
+    found = [finding("F401", "high", tool="ruff"), finding("B602", "high")]
+
+    lint, bandit = json.loads(sarif_of(scans, found, {}))["runs"]
+
+    assert lint["tool"]["driver"]["rules"] == [{"id": "F401"}]
+    assert bandit["tool"]["driver"]["rules"] == [
+        {"id": "B602", "properties": {"security-severity": "8.0"}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("severity", "limit", "state"),
+    [
+        ("high", None, "failed"),
+        ("medium", None, "passed"),
+        ("medium", "medium", "failed"),
+        ("unknown", None, "failed"),
+    ],
+)
+def test_linters_are_judged_by_a_limit_of_their_own(
+    severity: Severity, limit: str | None, state: str
+) -> None:
+    section = {"severity": limit} if limit else {}
+    pipeline = Pipeline.model_validate({"lint": section, "security": {"severity": "low"}})
+    one = finding("F401", severity, tool="ruff")
+    scan = Scan(gate="lint", tool="ruff", examined=1, unit="file", findings=(one,), found=1)
+
+    assert weigh(scan, pipeline, Waivers((), ()), NOW).state == state
+
+
+def test_what_a_scan_remarks_is_in_the_verdict() -> None:
+    assert verdict(remarks=("shop.py: 12.0 %",)).remarks == ("shop.py: 12.0 %",)

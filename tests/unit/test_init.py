@@ -74,7 +74,8 @@ async def test_test_folders_become_stages(tmp_path: Path) -> None:
     assert pipeline.integration.paths == ("tests/integration",)
     assert pipeline.e2e is not None
     assert pipeline.e2e.paths == ("tests/functional",)
-    assert pipeline.build.lint
+    assert pipeline.lint is not None
+    assert pipeline.lint.tools == ("ruff",)
     assert pipeline.package is not None
     assert pipeline.release is not None
 
@@ -128,6 +129,33 @@ async def test_javascript_tests_run_by_their_runner_with_a_report(
     assert pipeline.unit.tool == program
     assert pipeline.unit.report == report
     assert pipeline.healers == ("openai",)
+
+
+ESLINT = {"eslint": "^9", "@microsoft/eslint-formatter-sarif": "^3"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "names"),
+    [(ESLINT, ("eslint",)), ({"eslint": "^9"}, ()), ({}, ())],
+    ids=["eslint that writes SARIF", "eslint that does not", "no linter"],
+)
+async def test_a_linter_is_set_up_where_it_can_report(
+    tmp_path: Path, packages: dict[str, str], names: tuple[str, ...]
+) -> None:
+    package = json.dumps({"scripts": {"test": "node --test"}, "devDependencies": packages})
+    files = {"package.json": package, "src/a.mjs": "", "src/b.ts": ""}
+    root = repository(tmp_path / "lib", files)
+
+    text, pipeline = await written(root)
+
+    assert pipeline.lint is not None
+    assert tuple(linter.name for linter in pipeline.lint.commands) == names
+    assert ("# ESLint is configured here" in text) == bool(names)
+    for linter in pipeline.lint.commands:
+        assert pipeline.lint.tools == ()
+        assert linter.command[0] == "node_modules/.bin/eslint"
+        assert linter.sarif in linter.command
+        assert linter.files == ("*.mjs", "*.ts")
 
 
 PLUGIN = "<?php\n/**\n * Plugin Name: Till\n * Version: 1.0\n */\n"

@@ -27,12 +27,16 @@ build:
   requirements: [requirements/all.txt]
   extras: []
   groups: [test]
-  lint: true
   network: false
   timeout: 5m
 unit: {paths: [tests/unit], arguments: [-m, not slow], timeout: 90}
 integration: {paths: [tests/integration]}
 e2e: {}
+lint:
+  tools: []
+  commands:
+    - {name: eslint, command: [npx, eslint], sarif: out.sarif, files: ["*.js"]}
+  severity: low
 load:
   script: load/checkout.js
   service: {command: [python, -m, shop], ready: "http://127.0.0.1:8000/health", timeout: 1.5s}
@@ -42,6 +46,11 @@ package: null
 approval: {required: always, reminder: 12h, expires: 3d}
 release: {tag_prefix: release-}
 """
+
+
+def _linters(*names: str, sarif: str = "a.sarif") -> str:
+    rest = f"command: [a], sarif: {sarif}, files: ['*']"
+    return "lint:\n  commands:\n" + "".join(f"  - {{name: {name}, {rest}}}\n" for name in names)
 
 
 def _error(text: str) -> str:
@@ -139,6 +148,11 @@ def test_what_is_no_duration(text: str) -> None:
         ("version: 1\n\nsecurty: {}", "regreen.yaml:3: unknown key `securty`; did you mean `secur"),
         ("unit:\n  path: [a]", "regreen.yaml:2: unknown key `unit.path`; did you mean `paths`?"),
         (
+            "build:\n  lint: true",
+            "regreen.yaml:2: `build.lint` is no key any more; linters have a stage of their own: "
+            "`lint: {tools: [ruff]}`",
+        ),
+        (
             "heal:\n  budget:\n    token: 5",
             "regreen.yaml:3: unknown key `heal.budget.token`; did you mean `tokens`?",
         ),
@@ -171,6 +185,15 @@ def test_an_unknown_key_is_told_with_its_line_and_the_nearest(text: str, message
         ("heal:\n  budget:\n    attempts: 9", "regreen.yaml:3: heal.budget.attempts: "),
         ("heal:\n  budget: {attempts: -1}", "regreen.yaml:2: heal.budget.attempts: "),
         ("load: {}", "regreen.yaml:1: load.script: "),
+        ("lint: {tools: [flake8]}", "regreen.yaml:1: lint.tools.0: "),
+        ("lint: {tools: ruff}", "regreen.yaml:1: lint.tools: expected a list"),
+        ("lint:\n  commands:\n  - {name: a}", "regreen.yaml:3: lint.commands.0.command: "),
+        (_linters("ruff"), "regreen.yaml:2: lint.commands: ruff is a tool of Regreen; give the"),
+        (_linters("a", "b", "a"), "regreen.yaml:2: lint.commands: two linters are called a"),
+        (_linters("a b"), "regreen.yaml:3: lint.commands.0.name: "),
+        (_linters("a", sarif="../a"), "regreen.yaml:3: lint.commands.0.sarif: `../a` has to be"),
+        ("coverage: {branches: 101}", "regreen.yaml:1: coverage.branches: "),
+        ("coverage:\n  stages:\n    unit: 101", "regreen.yaml:3: coverage.stages.unit: "),
         ("python: 3.12", "regreen.yaml:1: python: "),
         ("unit:\n  paths:\n  - a\n  - 5", "regreen.yaml:4: unit.paths.1: "),
         (

@@ -82,7 +82,7 @@ FULL = Pipeline(
     release=ReleaseSection(),
 )
 """Every stage."""
-UNIT_ONLY = Pipeline(coverage=None, security=None, package=None)
+UNIT_ONLY = Pipeline(lint=None, coverage=None, security=None, package=None)
 
 
 def request(**changes: Any) -> PipelineRequest:
@@ -268,6 +268,8 @@ ALL_GREEN: dict[str, Any] = {
     "recall_failed_patches": FailedPatches(),
     "remember_failed_patches": None,
     "publish_pull_request": PULL_REQUEST,
+    "lint_with_ruff": scanned("lint", "ruff"),
+    "lint_by_command": scanned("lint", "eslint"),
     "measure_coverage": scanned("coverage", "coverage", figures="91.2 % of lines and branches"),
     "run_load_test": scanned("load", "k6", figures="p(95) 41 ms"),
     "accept_load": None,

@@ -6,7 +6,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import Triage
-from regreen.pipeline_file import Pipeline
+from regreen.pipeline_file import LintCommandSection, LintSection, Pipeline
 from tests.workflow.running import (
     current_details,
     failure_of,
@@ -39,7 +39,14 @@ from tests.workflow.scripted_activities import Held, Script, refusal, serving
 
 pytestmark = pytest.mark.timeout(60)
 
-GATES = ("measure_coverage", "run_load_test", "scan_secrets", "scan_python", "package_distribution")
+GATES = (
+    "lint_with_ruff",
+    "measure_coverage",
+    "run_load_test",
+    "scan_secrets",
+    "scan_python",
+    "package_distribution",
+)
 
 
 @pytest.fixture
@@ -67,6 +74,7 @@ async def test_a_green_commit_goes_from_source_to_release(
         "unit": "passed",
         "integration": "passed",
         "e2e": "passed",
+        "lint": "passed",
         "coverage": "passed",
         "load": "passed",
         "security": "passed",
@@ -202,7 +210,7 @@ async def test_load_security_and_package_run_side_by_side(
         for answer in held.values():
             answer.release.set()
         report = await run.result()
-    assert running == {"coverage", "load", "security", "package"}
+    assert running == {"lint", "coverage", "load", "security", "package"}
     assert report.state == "released"
 
 
@@ -273,7 +281,7 @@ async def test_only_healing_runs_build_and_tests_and_publishes_nothing(
     assert (report.state, report.pull_request) == ("passed", None)
     found = states(report)
     assert [name for name, state in found.items() if state == "skipped"] == [
-        *("coverage", "load", "security", "package", "approval", "release")
+        *("lint", "coverage", "load", "security", "package", "approval", "release")
     ]
     assert (found["unit"], found["e2e"]) == ("healed", "passed")
     assert not {*GATES, "publish_pull_request", "plan_release", "sign_files"} & set(script.called)
@@ -292,6 +300,7 @@ async def test_stages_without_configuration_are_skipped_and_say_so(
     assert said == {
         "integration": "no integration tests configured",
         "e2e": "no e2e tests configured",
+        "lint": "switched off",
         "coverage": "switched off",
         "load": "no load test configured",
         "security": "switched off",
@@ -299,6 +308,42 @@ async def test_stages_without_configuration_are_skipped_and_say_so(
         "approval": "not required (`approval.required: healed`)",
         "release": "no release configured",
     }
+
+
+async def test_each_of_the_repositorys_linters_runs(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    linters = [
+        LintCommandSection(name=name, command=(name,), sarif="out.sarif", files=("*.js",))
+        for name in ("eslint", "stylelint")
+    ]
+    section = LintSection(tools=(), commands=tuple(linters))
+    script.answer("fetch_source", fetched(UNIT_ONLY.model_copy(update={"lint": section})))
+    async with serving(worker_client, script):
+        report = await (await start_run(env.client)).result()
+        assert states(report)["lint"] == "passed"
+        ran = [asked.linter for asked in script.given("lint_by_command")]
+        assert sorted(ran, key=lambda linter: linter.name) == linters
+        assert "lint_with_ruff" not in script.called
+
+        nothing = UNIT_ONLY.model_copy(update={"lint": LintSection(tools=())})
+        script.answer("fetch_source", fetched(nothing))
+        report = await (await start_run(env.client)).result()
+    [lint] = [stage for stage in report.stages if stage.name == "lint"]
+    assert (lint.state, lint.summary) == ("skipped", "no linters configured")
+
+
+async def test_what_a_linter_finds_keeps_no_stage_from_healing_and_ends_before_approval(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    _red_in(script, "unit")
+    script.answer("lint_with_ruff", scanned("lint", "ruff", finding("F401", tool="ruff")))
+    async with serving(worker_client, script):
+        _, report = await failure_of(await start_run(env.client))
+    found = states(report)
+    assert (found["unit"], found["lint"], found["approval"]) == ("healed", "failed", "skipped")
+    [asked] = script.given("lint_with_ruff")
+    assert asked.workspace.patches == (ref("one.patch"),)
 
 
 async def test_a_release_without_packages_fails(
@@ -410,6 +455,22 @@ async def test_what_a_later_heal_changed_is_measured_again(
     assert ran == [("unit", 0), ("integration", 0), ("e2e", 0), ("unit", 1), ("integration", 1)]
     [asked] = script.given("measure_coverage")
     assert list(asked.reports) == ["unit", "integration"]
+    assert list(asked.unhealed) == ["unit", "integration"]
+
+
+async def test_the_coverage_before_the_first_heal_is_compared_and_no_later_one(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    before = red(RED).model_copy(update={"coverage": ref("before.json")})
+    after = GREEN.model_copy(update={"coverage": ref("after.json")})
+    script.answer("run_tests", lambda asked: after if asked.workspace.patches else before)
+    async with serving(worker_client, script):
+        with env.with_time_skipping_disabled():
+            run = await start_run(env.client)
+        await waiting(run)
+        await run.cancel()
+    [asked] = script.given("measure_coverage")
+    assert asked.unhealed == {"unit": ref("before.json")}
 
 
 def _red_end_to_end(asked: StageRequest) -> bool:

@@ -11,13 +11,13 @@ with workflow.unsafe.imports_passed_through():
 
 
 async def execute(line: Line) -> StageReport:
-    """Make the environment, compile, lint."""
+    """Make the environment, compile."""
     verdict = await call(
         "runner",
         build_environment,
         line.stage_request("build"),
         summary="uv: environment, compile",
-        timeout=3 * line.pipeline.build.timeout + 60,
+        timeout=2 * line.pipeline.build.timeout + 60,
     )
     return line.judged("build", verdict)
 

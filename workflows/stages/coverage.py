@@ -21,7 +21,11 @@ async def execute(line: Line) -> StageReport:
     scan = await call(
         "runner",
         measure_coverage,
-        CoverageRequest(**line.stage_request("coverage").model_dump(), reports=dict(line.coverage)),
+        CoverageRequest(
+            **line.stage_request("coverage").model_dump(),
+            reports=dict(line.coverage),
+            unhealed=dict(line.unhealed_coverage) if line.heals else {},
+        ),
         summary=f"coverage of {', '.join(line.coverage) or 'nothing'}",
         timeout=300,
     )

@@ -36,6 +36,8 @@ async def execute(line: Line, stage: str) -> StageReport:
         static_summary=f"{stage} tests",
     )
     line.attempts[stage] = result.attempts
+    if result.unhealed_coverage is not None and not line.heals:
+        line.unhealed_coverage[stage] = result.unhealed_coverage
     if result.flaky:
         line.quarantined[stage] = result.flaky
     if result.heal is not None:
@@ -49,6 +51,8 @@ async def execute(line: Line, stage: str) -> StageReport:
         measured = [ref for ref in result.artifacts if ref.name == COVERAGE_FILE]
         if measured:
             line.coverage[stage] = measured[-1]
+            if not line.heals:
+                line.unhealed_coverage[stage] = measured[-1]
             line.measured_on[stage] = line.tree.fingerprint
     return StageReport(
         name=stage,
