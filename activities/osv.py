@@ -178,7 +178,7 @@ async def _ask(client: httpx2.AsyncClient, method: str, url: str, body: Any = No
             await asyncio.sleep(0.5 * 2**attempt)
         try:
             answer = await client.request(method, url, json=body)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             trouble = f"cannot be reached: {error or type(error).__name__}"
             continue
         if answer.status_code == 200:

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     """Folder for published releases. Unset: `releases` in `state`."""
     trivy_database: Path | None = None
     """Trivy's cache folder, whose `db` holds advisories. Unset: dependencies are not scanned."""
-    osv_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    osv_url: str | None = None
     """A service with OSV's API that is asked about dependencies. Unset: no second opinion."""
     signing_key: str | None = None
     """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
