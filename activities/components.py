@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.utils import canonicalize_name
 
 ECOSYSTEMS = {"pypi": "PyPI", "npm": "npm"}
 """By type of package URL: the ecosystem's name in OSV's records (ossf.github.io/osv-schema)."""
@@ -30,7 +31,8 @@ class Component:
     @property
     def name(self) -> str:
         """The name that its index knows it by: `urllib3`, `@scope/name`."""
-        return unquote(self.package.partition("/")[2])
+        name = unquote(self.package.partition("/")[2])
+        return canonicalize_name(name) if self.kind == "pypi" else name
 
 
 def components_of(document: Mapping[str, Any]) -> list[Component]:

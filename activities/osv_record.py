@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from packaging.utils import canonicalize_name
 from pydantic import BaseModel, Field
 
 from activities.components import ECOSYSTEMS, Component
@@ -82,11 +83,15 @@ def severity_of(record: Record) -> Severity:
 def fixed_in(records: Sequence[Record], component: Component) -> tuple[str, ...]:
     """The versions that the records say the component is mended in."""
     ecosystem = ECOSYSTEMS[component.kind]
+
+    def name_of(package: _Package) -> str:
+        return canonicalize_name(package.name) if ecosystem == "PyPI" else package.name
+
     events = [
         event
         for record in records
         for one in record.affected
-        if (one.package.ecosystem, one.package.name) == (ecosystem, component.name)
+        if (one.package.ecosystem, name_of(one.package)) == (ecosystem, component.name)
         for each in one.ranges
         for event in each.events
     ]

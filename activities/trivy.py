@@ -5,6 +5,7 @@ It ends with 0 whatever it finds unless it is told otherwise, so its exit code a
 to agree.
 """
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 from temporalio import activity
 
-from activities.artifact_store import get_file, put_bytes
+from activities.artifact_store import get_bytes, get_file, put_bytes
+from activities.components import components_of
 from activities.finding import Fingerprints, kept, one_line, worst_first
 from activities.process import Completed
 from activities.result_file import read_result
@@ -158,8 +160,12 @@ async def _examined(
     findings = worst_first(_findings(found), section.vulnerabilities)
     if bool(findings) != (done.code == _FOUND):
         return _scan(problem=f"ended with code {done.code} and reported {len(findings)} findings")
+    examined = sum(len(result.packages) for result in found.results)
+    listed = len(components_of(json.loads(await get_bytes(bill))))
+    if 0 < examined < listed:
+        return _scan(problem=f"examined {examined} of {listed} components", examined=examined)
     return _scan(
-        examined=sum(len(result.packages) for result in found.results),
+        examined=examined,
         findings=tuple(findings[:FINDINGS_IN_SCAN]),
         found=len(findings),
         all_findings=await kept("trivy", findings),

@@ -174,6 +174,7 @@ async def test_a_broken_database_is_a_problem(
         ("echo out of memory; exit 137", "ended with code 137: out of memory"),
         ("printf '{}' > $REPORT; exit 7", "ended with code 7 and reported 0 findings"),
         ("printf '{}' > $REPORT; exit 0", "0 components examined"),
+        ('echo \'{"Results": [{"Packages": [{}]}]}\' > $REPORT; exit 0', "examined 1 of "),
         ("sleep 60", "did not end within 1 s"),
     ],
 )
