@@ -84,27 +84,34 @@ PRODUCT = {
 REQUIREMENT = PRODUCT | {"bom-ref": "idna", "name": "idna", "purl": "pkg:pypi/idna@3"}
 
 
-@pytest.mark.parametrize(
-    ("components", "creators", "reason"),
-    [
-        ([], ["Tool: syft"], "0 components examined"),
-        ([PRODUCT], ["Tool: syft"], "1 of 2 installed packages examined, not idna"),
-        (
-            [PRODUCT, REQUIREMENT | {"type": "thing"}],
-            ["Tool: syft"],
-            "not valid CycloneDX 1.6: $.components[0].type: 'thing' is not one of",
-        ),
-        ([PRODUCT, REQUIREMENT], [], "not valid SPDX 2.3: $.creationInfo.creators"),
-    ],
+SPOILT: tuple[tuple[list[dict[str, str]], list[str], str], ...] = (
+    ([], ["Tool: syft"], "0 components examined"),
+    ([PRODUCT], ["Tool: syft"], "1 of 2 installed packages examined, not idna"),
+    (
+        [PRODUCT, REQUIREMENT | {"type": "thing"}],
+        ["Tool: syft"],
+        "not valid CycloneDX 1.6: $.components[0].type: 'thing' is not one of",
+    ),
+    ([PRODUCT, REQUIREMENT], [], "not valid SPDX 2.3: $.creationInfo.creators"),
 )
+
+
 async def test_a_bill_that_is_not_whole_or_not_valid_fails(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    components: list[dict[str, str]],
-    creators: list[str],
-    reason: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = await _request(tmp_path)
+    broken = tmp_path / "syft"
+    monkeypatch.setattr(syft, "find", lambda name: broken if name == "syft" else find(name))
+    for components, creators, reason in SPOILT:
+        broken.write_text(_writing(components, creators))
+        broken.chmod(0o755)
+        verdict = await write_bills_of_materials(request)
+        assert verdict.state == "failed"
+        assert verdict.summary.startswith(f"syft: {reason}")
+
+
+def _writing(components: list[dict[str, str]], creators: list[str]) -> str:
+    """A program that writes these bills in the place of syft's."""
     product = {"metadata": {"component": {"name": "tiny-shop"}}, "components": components}
     cyclonedx = {"bomFormat": "CycloneDX", "specVersion": "1.6"} | product
     spdx = {
@@ -114,16 +121,10 @@ async def test_a_bill_that_is_not_whole_or_not_valid_fails(
         "name": "shop",
         "creationInfo": {"creators": creators},
     }
-    broken = tmp_path / "syft"
-    broken.write_text(
+    return (
         "#!/bin/sh\n"
         'for A in "$@"; do case "$A" in\n'
         f"cyclonedx-json=*) echo {shlex.quote(json.dumps(cyclonedx))} > ${{A#*=}};;\n"
         f"spdx-json=*) echo {shlex.quote(json.dumps(spdx))} > ${{A#*=}};;\n"
         "esac; done\n"
     )
-    broken.chmod(0o755)
-    monkeypatch.setattr(syft, "find", lambda name: broken if name == "syft" else find(name))
-    verdict = await write_bills_of_materials(request)
-    assert verdict.state == "failed"
-    assert verdict.summary.startswith(f"syft: {reason}")
