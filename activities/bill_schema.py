@@ -1,5 +1,6 @@
 """Whether a bill of materials is what its specification says, by the specification's own schema."""
 
+import asyncio
 import functools
 import json
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from typing import Any, Literal
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 from referencing import Registry, Resource
+
+from activities.heartbeat import heartbeating
 
 _FOLDER = Path(__file__).with_name("bill_schemas")
 _BASE = "http://cyclonedx.org/schema/"
@@ -22,8 +25,14 @@ _FILES: dict[BillFormat, str] = {
 _SHOWN = 200
 
 
-def schema_problem(format: BillFormat, document: Mapping[str, Any]) -> str:
+async def schema_problem(format: BillFormat, document: Mapping[str, Any]) -> str:
     """Why the document is not valid, in one line; empty when it is."""
+    # Thousands of components take seconds, in which heartbeats must go on.
+    checked = asyncio.to_thread(_problem, format, document)
+    return await heartbeating(checked, f"{format}: schema")
+
+
+def _problem(format: BillFormat, document: Mapping[str, Any]) -> str:
     version = document.get("specVersion" if format.startswith("Cyclone") else "spdxVersion")
     if str(version).removeprefix("SPDX-") != format.partition(" ")[2]:
         return f"not {format}: it says version {version}"

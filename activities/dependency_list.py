@@ -90,7 +90,7 @@ async def _listed(
 ) -> DependencyList:
     parts = {part["purl"]: part for each in documents for part in each["components"]}
     bill = normalised_cyclonedx(documents[0] | {"components": list(parts.values())})
-    problem = schema_problem("CycloneDX 1.6", bill)
+    problem = await schema_problem("CycloneDX 1.6", bill)
     if problem:
         return _without(problem=f"the list of components is {problem}")
     components = components_of(bill)

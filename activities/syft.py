@@ -140,8 +140,8 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path
         "0 components examined"
         if count == 0
         else unlisted(tree, listed)
-        or schema_problem("CycloneDX 1.6", listed)
-        or schema_problem("SPDX 2.3", described)
+        or await schema_problem("CycloneDX 1.6", listed)
+        or await schema_problem("SPDX 2.3", described)
     )
     if problem:
         return StageVerdict(state="failed", summary=f"syft: {problem}")

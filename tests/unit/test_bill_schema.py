@@ -31,9 +31,9 @@ SPDX: dict[str, Any] = {
 }
 
 
-def test_normalised_documents_are_valid() -> None:
-    assert schema_problem("CycloneDX 1.6", normalised_cyclonedx(CYCLONEDX)) == ""
-    assert schema_problem("SPDX 2.3", normalised_spdx(SPDX)) == ""
+async def test_normalised_documents_are_valid() -> None:
+    assert await schema_problem("CycloneDX 1.6", normalised_cyclonedx(CYCLONEDX)) == ""
+    assert await schema_problem("SPDX 2.3", normalised_spdx(SPDX)) == ""
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_normalised_documents_are_valid() -> None:
         ),
     ],
 )
-def test_what_is_no_valid_cyclonedx_is_told(change: dict[str, Any], reason: str) -> None:
-    assert reason in schema_problem("CycloneDX 1.6", CYCLONEDX | change)
+async def test_what_is_no_valid_cyclonedx_is_told(change: dict[str, Any], reason: str) -> None:
+    assert reason in await schema_problem("CycloneDX 1.6", CYCLONEDX | change)
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_what_is_no_valid_cyclonedx_is_told(change: dict[str, Any], reason: str)
         ({"spdxVersion": "SPDX-2.2"}, "not SPDX 2.3: it says version SPDX-2.2"),
     ],
 )
-def test_what_is_no_valid_spdx_is_told(change: dict[str, Any], reason: str) -> None:
-    assert reason in schema_problem("SPDX 2.3", normalised_spdx(SPDX) | change)
+async def test_what_is_no_valid_spdx_is_told(change: dict[str, Any], reason: str) -> None:
+    assert reason in await schema_problem("SPDX 2.3", normalised_spdx(SPDX) | change)
