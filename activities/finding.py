@@ -19,6 +19,12 @@ def level(severity: Severity, unknown: Severity) -> int:
     return LEVELS.get(severity, LEVELS.get(unknown, 1))
 
 
+def worst(severities: Iterable[Severity]) -> Severity:
+    """The worst of what is known; `unknown` when nothing is."""
+    known = [each for each in severities if each != "unknown"]
+    return max(known, key=LEVELS.__getitem__, default="unknown")
+
+
 class Fingerprints:
     """Fingerprints of one tool's findings.
 

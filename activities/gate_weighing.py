@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.artifact_store import get_bytes, put_bytes
 from activities.counted import counted
+from activities.cross_check import joined
 from activities.finding import level, one_line, worst_first
 from activities.sarif import sarif_of
 from activities.waivers import Waivers, excuse, expired, moment, read_waivers
@@ -39,7 +40,8 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
     async with checked_out(Workspace(source=request.workspace.source)) as copy:
         waivers = read_waivers(copy)
     now = moment(request.now)
-    scans = [await _whole(scan) for scan in request.scans]
+    whole = [await _whole(scan) for scan in request.scans]
+    scans = joined(whole, request.stage, request.pipeline.require)
     verdicts = tuple(weigh(scan, request.pipeline, waivers, now) for scan in scans)
     findings = [finding for scan in scans for finding in scan.findings]
     excused = {f.fingerprint: excuse(f, waivers.valid, now) for f in findings}
@@ -94,7 +96,11 @@ def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> Ga
             f"skipped: {scan.missing_tool} not found, `regreen tools install`"
         )
         return GateVerdict(
-            gate=scan.gate, state="skipped", summary=summary, missing_tool=scan.missing_tool
+            gate=scan.gate,
+            state="skipped",
+            summary=summary,
+            missing_tool=scan.missing_tool,
+            remarks=scan.remarks,
         )
     examined = counted(scan.examined, scan.unit) if scan.unit else ""
     amount = ", ".join(part for part in (examined, scan.figures) if part)
@@ -171,6 +177,7 @@ def _summary(
         grade = "" if limit == "low" else f" of {limit} or above"
         parts.append(
             f"{counted(found, 'finding')}{grade}, first {first.rule}{place}: {first.message}"
+            f"{first.finders}"
         )
     if problem:
         parts.append(problem)

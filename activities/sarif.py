@@ -116,6 +116,10 @@ def _result(finding: Finding, index: int, waived: Mapping[str, Waiver]) -> dict[
         "partialFingerprints": {"regreen/v1": finding.fingerprint},
         "properties": {"severity": finding.severity},
     }
+    if finding.aliases:
+        result["properties"]["aliases"] = list(finding.aliases)
+    if finding.confirmed_by:
+        result["properties"]["confirmedBy"] = list(finding.confirmed_by)
     if finding.path:
         place: dict[str, Any] = {"artifactLocation": {"uri": quote(finding.path)}}
         if finding.line:

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file, put_bytes
+from activities.bill_schema import schema_problem
 from activities.interpreter import find_interpreter
 from activities.log_artifact import put_log
 from activities.packaging import install_wheel
@@ -30,6 +31,8 @@ CYCLONEDX_SUFFIX = ".cdx.json"
 SPDX_SUFFIX = ".spdx.json"
 CYCLONEDX = "cyclonedx.json"
 SPDX = "spdx.json"
+PYTHON_CATALOGER = "python-installed-package-cataloger"
+"""Finds what is installed."""
 
 _MISSING = "skipped: {} not found, `regreen tools install`"
 _SCAN_SECONDS = 120.0
@@ -73,9 +76,12 @@ async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerd
         return await _scanned(syft, tree, name, version, folder)
 
 
-def syft_sandbox(syft: Path, results: Path, environment: Path | None = None) -> Sandbox:
-    """Where syft looks at a tree below `results`, or at `environment`."""
+def syft_sandbox(
+    syft: Path, results: Path, environment: Path | None = None, workspace: Path | None = None
+) -> Sandbox:
+    """Where syft looks at a tree below `results`, at `environment`, or at `workspace`."""
     return Sandbox(
+        workspace=workspace,
         environment=environment,
         results=results,
         mounts=(Mount(syft, "/tools/syft"),),
@@ -85,12 +91,19 @@ def syft_sandbox(syft: Path, results: Path, environment: Path | None = None) -> 
             # Single files are not components, and launchers differ from machine to machine.
             "SYFT_FILE_METADATA_SELECTION": "none",
             "SYFT_RELATIONSHIPS_PACKAGE_FILE_OWNERSHIP": "false",
+            # Of Python the tools of the tests are listed, too.
+            "SYFT_JAVASCRIPT_INCLUDE_DEV_DEPENDENCIES": "true",
         },
     )
 
 
 async def list_components(
-    sandbox: Sandbox, tree: Path, name: str, version: str, output: Path
+    sandbox: Sandbox,
+    tree: Path,
+    name: str,
+    version: str,
+    output: Path,
+    catalogers: tuple[str, ...] = (PYTHON_CATALOGER,),
 ) -> Completed:
     """Write `cyclonedx.json` and `spdx.json` of a tree into the sandbox's results."""
     assert sandbox.results is not None
@@ -103,7 +116,7 @@ async def list_components(
         + ["scan", f"dir:{inside(sandbox, tree)}"]
         + ["--quiet", "--source-name", name, "--source-version", version]
         # Without it, launchers for other systems that tools carry along are listed as products.
-        + ["--override-default-catalogers", "python-installed-package-cataloger"]
+        + ["--override-default-catalogers", ",".join(catalogers)]
         + ["--output", f"cyclonedx-json={inside(sandbox, cyclonedx)}"]
         + ["--output", f"spdx-json={inside(sandbox, spdx)}"],
         output=output,
@@ -120,18 +133,26 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path
         log = await put_log(done.output)
         summary = f"syft: failed: {last_error(done.tail(8000))}"
         return StageVerdict(state="failed", summary=summary, artifacts=(log,))
-    listed = normalised_cyclonedx(_document(results / CYCLONEDX))
+    listed = normalised_cyclonedx(bill_document(results / CYCLONEDX))
+    described = normalised_spdx(bill_document(results / SPDX))
     count = len(listed["components"])
-    if count == 0:
-        return StageVerdict(state="failed", summary="syft: 0 components examined")
+    problem = (
+        "0 components examined"
+        if count == 0
+        else unlisted(tree, listed)
+        or await schema_problem("CycloneDX 1.6", listed)
+        or await schema_problem("SPDX 2.3", described)
+    )
+    if problem:
+        return StageVerdict(state="failed", summary=f"syft: {problem}")
     stem = f"{name}-{version}"
     artifacts = (
         await put_bytes(
-            f"{stem}{CYCLONEDX_SUFFIX}", _encoded(listed), "application/vnd.cyclonedx+json"
+            f"{stem}{CYCLONEDX_SUFFIX}", encoded_bill(listed), "application/vnd.cyclonedx+json"
         ),
         await put_bytes(
             f"{stem}{SPDX_SUFFIX}",
-            _encoded(normalised_spdx(_document(results / SPDX))),
+            encoded_bill(described),
             "application/spdx+json",
         ),
     )
@@ -185,7 +206,24 @@ def _identity(wheel: ArtifactRef) -> tuple[str, str]:
     return str(name), str(version)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def unlisted(tree: Path, document: dict[str, Any]) -> str:
+    """What is installed below a folder and not on its bill, in one line; empty when all is.
+
+    A distribution has a folder `NAME-VERSION.dist-info`
+    (packaging.python.org/specifications/recording-installed-packages).
+    """
+    folders = (path for path in tree.glob("*.dist-info") if path.is_dir())
+    installed = {canonicalize_name(path.name.partition("-")[0]) for path in folders}
+    listed = {canonicalize_name(str(part.get("name"))) for part in document["components"]}
+    left_out = sorted(installed - listed)
+    if not left_out:
+        return ""
+    seen = len(installed) - len(left_out)
+    return f"{seen} of {len(installed)} installed packages examined, not {left_out[0]}"
+
+
+def bill_document(path: Path) -> dict[str, Any]:
+    """A bill that syft wrote. Raises ApplicationError `SyftFailed` when it is not readable."""
     data = read_result(path)
     try:
         document = None if data is None else json.loads(data)
@@ -204,5 +242,6 @@ def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=True)
 
 
-def _encoded(value: object) -> bytes:
+def encoded_bill(value: object) -> bytes:
+    """The bytes of a document, the same for equal ones."""
     return (json.dumps(value, sort_keys=True, indent=2) + "\n").encode()

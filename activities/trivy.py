@@ -1,10 +1,11 @@
-"""The security stage's search for known vulnerabilities: trivy over what is installed.
+"""The security stage's search for known vulnerabilities: trivy over the list of dependencies.
 
-syft lists the components of the repository's environment, trivy looks them up in a database of
-advisories that the operator keeps. Both work without network. trivy ends with 0 whatever it finds
-unless it is told otherwise, so its exit code and its report have to agree.
+trivy looks the components up in a database of advisories that the operator keeps, without network.
+It ends with 0 whatever it finds unless it is told otherwise, so its exit code and its report have
+to agree.
 """
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,17 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 from temporalio import activity
 
-from activities.artifact_store import put_bytes
-from activities.environment import EnvironmentFailed, environment_of
+from activities.artifact_store import get_bytes, get_file, put_bytes
+from activities.components import components_of
 from activities.finding import Fingerprints, kept, one_line, worst_first
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, isolation, require_isolation, run_sandboxed
-from activities.syft import CYCLONEDX, list_components, syft_sandbox
 from activities.waivers import moment
-from activities.workspace import checked_out, private_folder
+from activities.workspace import private_folder
+from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.dependencies import DependencyRequest
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
-from regreen.contracts.run import StageRequest
 from regreen.pipeline_file import SecuritySection
 from regreen.settings import load_settings
 from regreen.tools.locate import find, version
@@ -65,19 +66,17 @@ class _Report(BaseModel):
 
 
 @activity.defn
-async def scan_dependencies(request: StageRequest) -> Scan:
-    """Look the installed components up in the operator's database of advisories.
+async def scan_dependencies(request: DependencyRequest) -> Scan:
+    """Look the components of the bill up in the operator's database of advisories.
 
     Without a database there is nothing that could be said, and the scan says that. One that is
     older than `security.database_age` is a problem.
     """
-    pipeline, section = request.pipeline, request.pipeline.security
-    if section is None:
-        return _scan(nothing_to_do="no security gate configured")
-    require_isolation(pipeline.sandbox == "required")
-    trivy, syft = find("trivy"), find("syft")
-    if trivy is None or syft is None:
-        return _scan(missing_tool="trivy" if trivy is None else "syft")
+    section = request.stage.pipeline.security or SecuritySection()
+    require_isolation(request.stage.pipeline.sandbox == "required")
+    trivy = find("trivy")
+    if trivy is None:
+        return _scan(missing_tool="trivy")
     database = load_settings().trivy_database
     if database is None:
         return _scan(
@@ -90,15 +89,8 @@ async def scan_dependencies(request: StageRequest) -> Scan:
     figures = f"advisories of {updated:%Y-%m-%d}"
     if problem:
         return _scan(problem=problem, figures=figures)
-    async with checked_out(request.workspace) as copy:
-        try:
-            environment = await environment_of(request.workspace, pipeline, copy)
-        except EnvironmentFailed as error:
-            return _scan(problem=f"environment: {error}", figures=figures)
-        if environment is None:
-            return _scan(nothing_to_do="no Python environment to examine")
-        with private_folder() as folder:
-            scan = await _examined(trivy, syft, environment, database, folder, section)
+    with private_folder() as folder:
+        scan = await _examined(trivy, request.bill, database, folder, section)
     return scan.model_copy(
         update={"figures": figures, "tool": f"trivy {version('trivy', trivy) or ''}".strip()}
     )
@@ -131,24 +123,11 @@ def _too_old(updated: datetime, section: SecuritySection) -> str:
 
 
 async def _examined(
-    trivy: Path,
-    syft: Path,
-    environment: Path,
-    database: Path,
-    folder: Path,
-    section: SecuritySection,
+    trivy: Path, bill: ArtifactRef, database: Path, folder: Path, section: SecuritySection
 ) -> Scan:
     results = folder / "results"
     results.mkdir()
-    listed = await list_components(
-        syft_sandbox(syft, results, environment),
-        environment,
-        "environment",
-        "0",
-        folder / "syft.log",
-    )
-    if listed.code != 0:
-        return _scan(problem=f"syft did not list the components: {_last_line(listed)}")
+    await get_file(bill, results / bill.name)
     sandbox = Sandbox(
         results=results,
         mounts=(Mount(trivy, str(trivy)), Mount(database / "db", f"{_CACHE}/db")),
@@ -163,11 +142,11 @@ async def _examined(
             *("--skip-db-update", "--skip-java-db-update", "--offline-scan"),
             *("--skip-version-check", "--disable-telemetry", "--list-all-pkgs"),
             *("--format", "json", "--exit-code", str(_FOUND)),
-            *("--output", inside(sandbox, report), inside(sandbox, results / CYCLONEDX)),
+            *("--output", inside(sandbox, report), inside(sandbox, results / bill.name)),
         ],
         output=folder / "trivy.log",
         timeout=section.timeout,
-        subject="trivy: installed components",
+        subject="trivy: components",
     )
     if done.timed_out:
         return _scan(problem=f"did not end within {section.timeout:g} s")
@@ -181,8 +160,12 @@ async def _examined(
     findings = worst_first(_findings(found), section.vulnerabilities)
     if bool(findings) != (done.code == _FOUND):
         return _scan(problem=f"ended with code {done.code} and reported {len(findings)} findings")
+    examined = sum(len(result.packages) for result in found.results)
+    listed = len(components_of(json.loads(await get_bytes(bill))))
+    if 0 < examined < listed:
+        return _scan(problem=f"examined {examined} of {listed} components", examined=examined)
     return _scan(
-        examined=sum(len(result.packages) for result in found.results),
+        examined=examined,
         findings=tuple(findings[:FINDINGS_IN_SCAN]),
         found=len(findings),
         all_findings=await kept("trivy", findings),

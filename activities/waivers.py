@@ -176,7 +176,7 @@ def _waivers(document: _Document, statement: _Statement, name: str) -> list[Waiv
 
 
 def _names(waiver: Waiver, finding: Finding) -> bool:
-    if waiver.rule != finding.rule:
+    if waiver.rule not in (finding.rule, *finding.aliases):
         return False
     subject = waiver.subject
     if subject in ("", finding.subject, finding.fingerprint):

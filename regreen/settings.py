@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Folder for published releases. Unset: `releases` in `state`."""
     trivy_database: Path | None = None
     """Trivy's cache folder, whose `db` holds advisories. Unset: dependencies are not scanned."""
+    osv_url: str | None = None
+    """A service with OSV's API that is asked about dependencies. Unset: no second opinion."""
     signing_key: str | None = None
     """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
     password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""

@@ -17,11 +17,14 @@ def print_gates(report: RunReport) -> None:
             _line(f"  {gate.summary}")
             for finding in gate.blocking:
                 place = f" at {finding.place}" if finding.place else ""
-                _line(f"  {finding.severity}: {finding.rule}{place}: {finding.message}")
+                _line(
+                    f"  {finding.severity}: {finding.rule}{place}: {finding.message}"
+                    f"{finding.finders}"
+                )
             for each in gate.waived:
                 found, waiver = each.finding, each.waiver
                 place = f" at {found.place}" if found.place else ""
-                _line(f"  waived: {found.rule}{place}: {found.message}")
+                _line(f"  waived: {found.rule}{place}: {found.message}{found.finders}")
                 _line(f"    by {waiver.owner} until {waiver.expires}: {waiver.reason}")
             for remark in gate.remarks:
                 _line(f"  note: {remark}")

@@ -81,6 +81,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     own = {"REGREEN_STATE": str(settings.state.resolve())}
     if settings.trivy_database is not None:
         own["REGREEN_TRIVY_DATABASE"] = str(settings.trivy_database.resolve())
+    if settings.osv_url is not None:
+        own["REGREEN_OSV_URL"] = settings.osv_url
     if settings.artifacts is not None:
         own["REGREEN_ARTIFACTS"] = settings.artifacts
         # A store that is not a folder is reached with credentials; the sandbox does not show them.

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.line import Line
     from workflows.search_attributes import show_state
     from workflows.stage_table import STAGES, Stage
-    from workflows.stages.load import accept
+    from workflows.stages import load, security
 
 _GOOD = ("passed", "healed", "skipped")
 _REFUSED_SHOWN = 20
@@ -100,7 +100,8 @@ class PipelineWorkflow:
                 await self._run_stages()
             verdict = self._verdict()
             if verdict in ("passed", "released"):
-                await accept(self._line, self._stages["load"])
+                await load.accept(self._line, self._stages["load"])
+                await security.accept(self._line, self._stages["security"])
             self._state = verdict
         except (Exception, asyncio.CancelledError) as error:
             self._state = "cancelled" if is_cancelled(error) else "failed"

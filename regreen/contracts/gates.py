@@ -20,6 +20,7 @@ GateName = Literal[
     "secrets",
     "static-analysis",
     "dependencies",
+    "dependency-review",
     "load",
     "packages",
 ]
@@ -49,6 +50,10 @@ class Finding(Contract):
     """One line for a person. Never a secret, never source text that may hold one."""
     fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
     """Of `activities/finding.py`: the same finding at another commit has the same one."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the rule, such as the GHSA or PYSEC identifiers of a CVE."""
+    confirmed_by: tuple[str, ...] = ()
+    """Other tools that found the same."""
 
     @property
     def place(self) -> str:
@@ -56,6 +61,12 @@ class Finding(Contract):
         if not self.path:
             return self.subject
         return f"{self.path}:{self.line}" if self.line else self.path
+
+    @property
+    def finders(self) -> str:
+        """The tools that found it, where there are several: ` (found by trivy and osv)`."""
+        tools = [self.tool, *self.confirmed_by]
+        return f" (found by {' and '.join(tools)})" if len(tools) > 1 else ""
 
 
 class Scan(Contract):

@@ -15,14 +15,14 @@ from pathlib import Path
 
 _PAGE = 4096
 _META, _FREE, _LEAF = 4, 16, 2
-_SOURCE = "pip::GitHub Security Advisory Pip"
+_SOURCES = {"PyPI": "pip::GitHub Security Advisory Pip", "npm": "npm::GitHub Security Advisory npm"}
 
 Bucket = Mapping[str, "Bucket | bytes"]
 
 
 @dataclass(frozen=True)
 class Advisory:
-    """One vulnerability of the versions of a PyPI package."""
+    """One vulnerability of the versions of a package."""
 
     name: str
     package: str
@@ -31,14 +31,19 @@ class Advisory:
     fixed: str
     severity: str
     title: str = "a bad thing"
+    ecosystem: str = "PyPI"
+    """`PyPI` or `npm`."""
+    osv: str = ""
+    """OSV's own name of it, of which `name` is an alias then."""
 
 
 def advisory_database(folder: Path, *advisories: Advisory, age: timedelta = timedelta()) -> Path:
     """Write `db/trivy.db` and `db/metadata.json`; returns the folder, which is a cache of trivy."""
-    packages: dict[str, dict[str, Bucket | bytes]] = {}
+    sources: dict[str, dict[str, dict[str, Bucket | bytes]]] = {}
     details: dict[str, Bucket | bytes] = {}
     for each in advisories:
         versions = {"PatchedVersions": [each.fixed], "VulnerableVersions": [each.vulnerable]}
+        packages = sources.setdefault(_SOURCES[each.ecosystem], {})
         packages.setdefault(each.package, {})[each.name] = json.dumps(versions).encode()
         levels = ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")
         detail = {
@@ -49,8 +54,8 @@ def advisory_database(folder: Path, *advisories: Advisory, age: timedelta = time
         details[each.name] = json.dumps(detail).encode()
     source = {"ID": "ghsa", "Name": "Advisories of a test", "URL": "https://example.invalid/"}
     root: Bucket = {
-        "data-source": {_SOURCE: json.dumps(source).encode()},
-        _SOURCE: packages,
+        "data-source": {name: json.dumps(source).encode() for name in _SOURCES.values()},
+        **sources,
         "vulnerability": details,
     }
     database = folder / "db"

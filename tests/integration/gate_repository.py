@@ -71,13 +71,15 @@ class Gate:
         return self.scan.artifacts
 
 
-async def weighed(request: StageRequest, scan: Scan, now: str = "2026-11-25T12:00:00Z") -> Gate:
-    """Weigh a scan as its stage does."""
+async def weighed(
+    request: StageRequest, scan: Scan, *others: Scan, now: str = "2026-11-25T12:00:00Z"
+) -> Gate:
+    """Weigh scans as their stage does; the verdict is the first one's gate's."""
     weighing = GateWeighing(
         stage=request.stage,
         workspace=request.workspace,
         pipeline=request.pipeline,
-        scans=(scan,),
+        scans=(scan, *others),
         now=now,
     )
     found = await ActivityEnvironment().run(weigh_gates, weighing)

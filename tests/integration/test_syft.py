@@ -1,6 +1,7 @@
 """Bills of materials with the real syft, over a really installed wheel."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from activities.syft import write_bills_of_materials
 from regreen.contracts.release import BillOfMaterialsRequest
 from regreen.contracts.run import StageRequest
 from regreen.pipeline_file import Pipeline
+from regreen.tools.locate import find
 from tests.integration.wheel_project import FILES, need, repository, workspace
 
 
@@ -70,3 +72,59 @@ async def test_what_is_no_wheel_fails_to_install(tmp_path: Path) -> None:
     verdict = await write_bills_of_materials(request.model_copy(update={"wheel": broken}))
     assert verdict.state == "failed"
     assert verdict.summary.startswith("syft: wheel does not install")
+
+
+PRODUCT = {
+    "type": "library",
+    "bom-ref": "shop",
+    "name": "tiny-shop",
+    "version": "0.2.0",
+    "purl": "pkg:pypi/tiny-shop@0.2.0",
+}
+REQUIREMENT = PRODUCT | {"bom-ref": "idna", "name": "idna", "purl": "pkg:pypi/idna@3"}
+
+
+SPOILT: tuple[tuple[list[dict[str, str]], list[str], str], ...] = (
+    ([], ["Tool: syft"], "0 components examined"),
+    ([PRODUCT], ["Tool: syft"], "1 of 2 installed packages examined, not idna"),
+    (
+        [PRODUCT, REQUIREMENT | {"type": "thing"}],
+        ["Tool: syft"],
+        "not valid CycloneDX 1.6: $.components[0].type: 'thing' is not one of",
+    ),
+    ([PRODUCT, REQUIREMENT], [], "not valid SPDX 2.3: $.creationInfo.creators"),
+)
+
+
+async def test_a_bill_that_is_not_whole_or_not_valid_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = await _request(tmp_path)
+    broken = tmp_path / "syft"
+    monkeypatch.setattr(syft, "find", lambda name: broken if name == "syft" else find(name))
+    for components, creators, reason in SPOILT:
+        broken.write_text(_writing(components, creators))
+        broken.chmod(0o755)
+        verdict = await write_bills_of_materials(request)
+        assert verdict.state == "failed"
+        assert verdict.summary.startswith(f"syft: {reason}")
+
+
+def _writing(components: list[dict[str, str]], creators: list[str]) -> str:
+    """A program that writes these bills in the place of syft's."""
+    product = {"metadata": {"component": {"name": "tiny-shop"}}, "components": components}
+    cyclonedx = {"bomFormat": "CycloneDX", "specVersion": "1.6"} | product
+    spdx = {
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "name": "shop",
+        "creationInfo": {"creators": creators},
+    }
+    return (
+        "#!/bin/sh\n"
+        'for A in "$@"; do case "$A" in\n'
+        f"cyclonedx-json=*) echo {shlex.quote(json.dumps(cyclonedx))} > ${{A#*=}};;\n"
+        f"spdx-json=*) echo {shlex.quote(json.dumps(spdx))} > ${{A#*=}};;\n"
+        "esac; done\n"
+    )

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from activities.artifact_store import get_bytes
+from activities.dependency_list import list_dependencies
 from activities.trivy import scan_dependencies
+from regreen.contracts.dependencies import DependencyRequest
+from regreen.contracts.gates import Scan
+from regreen.contracts.run import StageRequest
 from regreen.pipeline_file import Pipeline
 from regreen.tools.locate import find
 from tests.doubles.advisory_database import Advisory, advisory_database
@@ -25,6 +29,12 @@ BAD = Advisory("CVE-2099-0001", "till-of-the-test", "<0.2.0", "0.2.0", "HIGH", "
 pytestmark = pytest.mark.usefixtures("shared_environments")
 
 
+async def scanned(request: StageRequest) -> Scan:
+    listed = await list_dependencies(request)
+    assert listed.bill is not None, listed.scan.problem
+    return await scan_dependencies(DependencyRequest(stage=request, bill=listed.bill))
+
+
 async def scan(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -38,7 +48,7 @@ async def scan(
     pipeline = Pipeline.model_validate({"security": security})
     files = {**PROJECT, **(more or {})}
     request = await stage_request(folder / "repository", "security", pipeline, [files])
-    return await weighed(request, await scan_dependencies(request))
+    return await weighed(request, await scanned(request))
 
 
 async def test_a_vulnerable_component_fails_with_package_and_way_out(
@@ -129,7 +139,7 @@ async def test_without_a_database_nothing_is_claimed(
     monkeypatch.delenv("REGREEN_TRIVY_DATABASE", raising=False)
     request = await stage_request(tmp_path / "repository", "security", Pipeline(), [PROJECT])
 
-    gate = await weighed(request, await scan_dependencies(request))
+    gate = await weighed(request, await scanned(request))
 
     assert gate.state == "skipped"
     assert gate.summary == "trivy: no database of advisories, REGREEN_TRIVY_DATABASE is unset"
@@ -150,7 +160,7 @@ async def test_a_broken_database_is_a_problem(
     monkeypatch.setenv("REGREEN_TRIVY_DATABASE", str(database))
     request = await stage_request(tmp_path / "repository", "security", Pipeline(), [PROJECT])
 
-    gate = await weighed(request, await scan_dependencies(request))
+    gate = await weighed(request, await scanned(request))
 
     assert gate.state == "failed"
     assert reason in gate.summary
@@ -164,6 +174,7 @@ async def test_a_broken_database_is_a_problem(
         ("echo out of memory; exit 137", "ended with code 137: out of memory"),
         ("printf '{}' > $REPORT; exit 7", "ended with code 7 and reported 0 findings"),
         ("printf '{}' > $REPORT; exit 0", "0 components examined"),
+        ('echo \'{"Results": [{"Packages": [{}]}]}\' > $REPORT; exit 0', "examined 1 of "),
         ("sleep 60", "did not end within 1 s"),
     ],
 )

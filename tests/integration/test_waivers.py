@@ -45,7 +45,7 @@ def vex(rule: str, *products: dict[str, Any], **statement: Any) -> str:
 async def scan(folder: Path, document: str, *, now: str = "2026-11-25T12:00:00Z") -> Gate:
     files: Files = {"shop/run.py": SHELL, ".vex/shop.openvex.json": document}
     request = await stage_request(folder / "repository", "security", Pipeline(), [files])
-    return await weighed(request, await scan_python(request), now)
+    return await weighed(request, await scan_python(request), now=now)
 
 
 async def test_a_waived_finding_lets_the_gate_pass_and_says_who_until_when(tmp_path: Path) -> None:

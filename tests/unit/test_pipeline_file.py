@@ -323,3 +323,17 @@ def test_a_rule_that_cannot_be_opened_is_an_error(rules: str, expected: str) -> 
 
 def test_an_open_path_needs_a_reason() -> None:
     assert "the reason must not be empty" in _error('heal: {open_paths: {"a/**": ""}}')
+
+
+def test_licences_are_spdx_identifiers_in_their_own_spelling() -> None:
+    security = parse_pipeline("security: {licences: {allow: [mit], deny: [GPL-3.0-only]}}").security
+
+    assert security is not None
+    assert (security.licences.allow, security.licences.deny) == (("MIT",), ("GPL-3.0-only",))
+
+
+@pytest.mark.parametrize("name", ["BSD License", "MIT OR ISC", "''", "(MIT)"])
+def test_what_is_no_licence_is_an_error_with_its_line(name: str) -> None:
+    assert _error(f"security:\n  licences:\n    allow: [{name}]\n").startswith(
+        "regreen.yaml:3: security.licences.allow"
+    )

@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from activities.cross_check import joined
 from activities.gate_weighing import weigh
 from activities.model_prompt import Prompt, Prompts, ReadReply
 from activities.patch_memory import FailedPatches
 from activities.waivers import Waivers, moment
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.dependencies import DependencyList
 from regreen.contracts.gates import (
     Finding,
     GateName,
@@ -153,7 +155,8 @@ def weighed_with(*waivers: Waiver) -> Callable[[GateWeighing], WeighedGates]:
     def answer(weighing: GateWeighing) -> WeighedGates:
         now = moment(weighing.now)
         known = Waivers(waivers, ())
-        verdicts = [weigh(scan, weighing.pipeline, known, now) for scan in weighing.scans]
+        scans = joined(weighing.scans, weighing.stage, weighing.pipeline.require)
+        verdicts = [weigh(scan, weighing.pipeline, known, now) for scan in scans]
         return WeighedGates(verdicts=tuple(verdicts), sarif=ref(f"{weighing.stage}.sarif"))
 
     return answer
@@ -276,7 +279,18 @@ ALL_GREEN: dict[str, Any] = {
     "scan_secrets": scanned("secrets", "gitleaks"),
     "scan_python": scanned("static-analysis", "bandit"),
     "scan_by_rules": scanned("static-analysis", "opengrep"),
+    "list_dependencies": DependencyList(
+        scan=scanned("dependencies", "syft", unit="component"), bill=ref("dependencies.cdx.json")
+    ),
     "scan_dependencies": scanned("dependencies", "trivy", unit="component"),
+    "audit_dependencies": scanned("dependencies", "osv", unit="component"),
+    "review_dependencies": scanned(
+        "dependency-review",
+        "dependency-review",
+        unit="component",
+        artifacts=(ref("dependencies.cdx.json"),),
+    ),
+    "accept_dependencies": None,
     "weigh_gates": weighed_with(),
     "package_distribution": packaged("uv", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"),
     "package_executable": packaged("pyinstaller", "shop"),
