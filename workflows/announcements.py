@@ -60,6 +60,7 @@ class AnnouncementWorkflow:
     @workflow.run
     async def run(self, request: AnnouncementRequest) -> str:
         places = await self._find_places()
+        self._told = dict.fromkeys(places.names, 0)
         # A forge that is told of every stage is one more place here, with a way of its own in
         # `_tell`: its kinds are `stage`.
         telling = [asyncio.create_task(self._keep_telling(name, places)) for name in places.names]
@@ -149,7 +150,7 @@ class AnnouncementWorkflow:
         except ActivityError as error:
             self._give_up(place, announcement.kind, error)
         else:
-            self._told[place] = self._told.get(place, 0) + 1
+            self._told[place] += 1
             self._show()
 
     async def _judge(self, ended: Announcement) -> None:

@@ -48,14 +48,14 @@ class PipelineWorkflow:
     def report(self) -> RunReport:
         info = workflow.info()
         line = self._line
-        waiting = self._state == "running" and line.waiting_for
+        waiting = line.waiting_for if self._state == "running" else ""
         return RunReport(
             workflow_id=info.workflow_id,
             run_id=info.run_id,
             state="waiting" if waiting else self._state,
             request=line.request,
             tree=self._tree(),
-            reason=line.waiting_for or line.reason,
+            reason=waiting or line.reason,
             sandbox=self._sandbox,
             stages=tuple(self._stages.values()),
             pull_request=line.pull_request,
