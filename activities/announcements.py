@@ -43,8 +43,8 @@ _UNSENDABLE = (
     *(httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, ValueError),
 )
 
-# They log addresses, which are secrets here.
-for _name in ("httpx2", "apprise"):
+# They log addresses, which are secrets here; Apprise even those that it cannot read.
+for _name in ("httpx2", "urllib3.connectionpool", "apprise"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 

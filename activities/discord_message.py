@@ -23,7 +23,7 @@ def discord_message(message: Message) -> dict[str, Any]:
     # Escaped text is at most twice as long, and is not to be cut between a sign and its escape.
     title = _words(cut(" ".join(part.text for part in message.title), _TITLE // 2))
     fields = [
-        {"name": _words(cut(name, 40)), "value": _words(cut(how, 40)), "inline": True}
+        {"name": _words(cut(name, 40)) or "?", "value": _words(cut(how, 40)), "inline": True}
         for name, how in message.stages[:_FIELDS]
     ]
     used = len(title) + sum(len(f"{each['name']}{each['value']}") for each in fields)
@@ -44,9 +44,10 @@ def _line(parts: list[Part]) -> str:
 
 def _part(part: Part) -> str:
     if part.kind == "code":
-        return f"`{part.text.replace('`', chr(39)).replace('@', '@' + _UNSEEN)}`"
+        content = part.text.replace("`", "'").replace("@", f"@{_UNSEEN}")
+        return f"`{content}`"
     if part.kind == "link":
-        return f"[{_words(part.text)}]({quote(part.url, safe=':/?&=#%+@~,;')})"
+        return f"[{_words(part.text)}]({quote(part.url, safe=':/?&=#%+~,;')})"
     return _words(part.text)
 
 

@@ -14,7 +14,7 @@ from regreen.contracts.announcement import Colour
 MOST_TEXT = 3000
 _COLOURS: dict[Colour, str] = {"green": "#2eb67d", "red": "#e01e5a", "amber": "#ecb22e"}
 # They are formatting only beside something else than this sign, which nobody sees.
-_FORMATTING = re.compile(r"([*_~`])")
+_FORMATTING = re.compile(r"([*_~])")
 _UNSEEN = "\u200b"
 
 
@@ -43,16 +43,17 @@ def _part(part: Part) -> str:
     if part.kind == "code":
         return _code(part.text)
     if part.kind == "link":
-        return f"<{_escaped(quote(part.url, safe=':/?&=#%+@~,;'))}|{_words(part.text)}>"
+        return f"<{_escaped(quote(part.url, safe=':/?&=#%+~,;'))}|{_words(part.text)}>"
     return _words(part.text)
 
 
 def _code(text: str) -> str:
-    return f"`{_escaped(text.replace('`', chr(39)))}`"
+    content = _escaped(text.replace("`", "'"))
+    return f"`{content}`"
 
 
 def _words(text: str) -> str:
-    return _FORMATTING.sub(rf"{_UNSEEN}\1{_UNSEEN}", _escaped(text))
+    return _FORMATTING.sub(rf"{_UNSEEN}\1{_UNSEEN}", _escaped(text.replace("`", "'")))
 
 
 def _escaped(text: str) -> str:
