@@ -45,9 +45,12 @@ class AnnouncementWorkflow:
         self._request = request
         self._announced: list[Announcement] = []
         self._times: dict[str, float] = {}
+        self._looked_up = False
         self._complete = False
         self._given_up: list[str] = []
         self._told: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        """By place: how many announcements it needs to hear no more."""
         self.announce(request.first)
 
     @workflow.signal(description="Something to tell; what has the same key is told once.")
@@ -57,10 +60,18 @@ class AnnouncementWorkflow:
         self._times[announcement.key] = workflow.time()
         self._announced.append(announcement)
 
+    @workflow.query(description="How much is still to be told, or to be found out.")
+    def untold(self) -> int:
+        unsaid = [len(self._announced) - done for done in self._done.values()]
+        asking = not self._complete and (not self._looked_up or self._final is not None)
+        return sum(unsaid) + asking
+
     @workflow.run
     async def run(self, request: AnnouncementRequest) -> str:
         places = await self._find_places()
         self._told = dict.fromkeys(places.names, 0)
+        self._done = dict.fromkeys(places.names, 0)
+        self._looked_up = True
         # A forge that is told of every stage is one more place here, with a way of its own in
         # `_tell`: its kinds are `stage`.
         telling = [asyncio.create_task(self._keep_telling(name, places)) for name in places.names]
@@ -131,6 +142,7 @@ class AnnouncementWorkflow:
             announcement = self._announced[number]
             if announcement.kind in places.kinds:
                 await self._tell(place, announcement)
+            self._done[place] += 1
 
     def _has_come_to(self, number: int) -> bool:
         return number < len(self._announced) or self._complete
