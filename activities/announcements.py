@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -48,6 +48,11 @@ for _name in ("httpx2", "urllib3.connectionpool", "apprise"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
+_PAUSE = timedelta(seconds=1)
+# One request at a time for each place: one that hangs must not hold the publisher's other work up.
+_busy: set[str] = set()
+
+
 @dataclass(frozen=True)
 class _Failure:
     error: ApplicationError
@@ -59,9 +64,9 @@ class _Failure:
 async def send_announcement(placed: PlacedAnnouncement) -> Told:
     """Tell one place, unless it has been told.
 
-    Raises ApplicationError. Retryable: `PlaceUnreachable`, `PlaceUnavailable` (after the time that
-    the place asks for) and, once, `PlaceSilent`: a lost answer may mean that it was told. Not
-    retryable: `PlaceRefused`, `PlaceUnknown`, and `PlaceSilent` the second time.
+    Raises ApplicationError. Retryable: `PlaceBusy`, `PlaceUnreachable`, `PlaceUnavailable` (after
+    the time that the place asks for) and, once, `PlaceSilent`: a lost answer may mean that it was
+    told. Not retryable: `PlaceRefused`, `PlaceUnknown`, and `PlaceSilent` the second time.
     """
     places = announcement_places(load_settings())
     place = next((each for each in places if each.name == placed.place), None)
@@ -75,15 +80,23 @@ async def send_announcement(placed: PlacedAnnouncement) -> Told:
     keyed = place.kind == "webhook"
     if receipt.in_doubt >= MOST_IN_DOUBT and not keyed:
         raise _silent(place, receipt)
-    doubtful = AnnouncementReceipt(in_doubt=receipt.in_doubt + 1)
-    await write_receipt(key, doubtful)
-    failure = await heartbeating(_tell(place, placed.announcement, key), place.name)
-    if failure is None:
-        await write_receipt(key, AnnouncementReceipt(told=True))
-        return Told()
-    if not failure.in_doubt:
-        await write_receipt(key, receipt)
-    elif doubtful.in_doubt >= MOST_IN_DOUBT and not keyed:
+    if place.name in _busy:
+        raise ApplicationError(
+            f"{place.name} is being told something else", type="PlaceBusy", next_retry_delay=_PAUSE
+        )
+    _busy.add(place.name)
+    try:
+        doubtful = AnnouncementReceipt(in_doubt=receipt.in_doubt + 1)
+        await write_receipt(key, doubtful)
+        failure = await heartbeating(_tell(place, placed.announcement, key), place.name)
+        if failure is None:
+            await write_receipt(key, AnnouncementReceipt(told=True))
+            return Told()
+        if not failure.in_doubt:
+            await write_receipt(key, receipt)
+    finally:
+        _busy.discard(place.name)
+    if failure.in_doubt and doubtful.in_doubt >= MOST_IN_DOUBT and not keyed:
         raise _silent(place, doubtful)
     raise failure.error
 

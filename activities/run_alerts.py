@@ -75,7 +75,7 @@ async def _judge(ended: EndedRun, settings: Settings) -> Alerts:
         return Alerts()
     store = open_store(settings.artifacts_url)
     path = _path(ended.repository)
-    async with file_lock(settings.state.resolve() / "alerts.lock", "alerts"):
+    async with file_lock(settings.cache / "alerts.lock", "alerts"):
         before = (await _said(store, path)).figures
         found = _figures(runs, settings)
         after = {

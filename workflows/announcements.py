@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
@@ -17,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         FINAL,
         Alert,
         Announcement,
+        AnnouncementKind,
         AnnouncementPlaces,
         AnnouncementRequest,
         EndedRun,
@@ -30,6 +32,9 @@ with workflow.unsafe.imports_passed_through():
 
 _DAY = 86_400.0
 _TRY = 60.0
+
+Tell = Callable[[Announcement, float], Awaitable[None]]
+"""Tells one place, with so many seconds for all tries."""
 
 
 @workflow.defn
@@ -69,12 +74,17 @@ class AnnouncementWorkflow:
     @workflow.run
     async def run(self, request: AnnouncementRequest) -> str:
         places = await self._find_places()
-        self._told = dict.fromkeys(places.names, 0)
-        self._done = dict.fromkeys(places.names, 0)
+        tells: dict[str, tuple[tuple[AnnouncementKind, ...], Tell]] = {
+            name: (places.kinds, partial(_send, name)) for name in places.names
+        }
+        # A forge that shows checks is one more of them, for the kind `stage` alone.
+        self._told = dict.fromkeys(tells, 0)
+        self._done = dict.fromkeys(tells, 0)
         self._looked_up = True
-        # A forge that is told of every stage is one more place here, with a way of its own in
-        # `_tell`: its kinds are `stage`.
-        telling = [asyncio.create_task(self._keep_telling(name, places)) for name in places.names]
+        telling = [
+            asyncio.create_task(self._keep_telling(name, kinds, tell))
+            for name, (kinds, tell) in tells.items()
+        ]
         ended = await self._end_of_run()
         if places.alerts and ended is not None:
             await self._judge(ended)
@@ -134,36 +144,26 @@ class AnnouncementWorkflow:
             self._give_up("the publisher", "who is to be told", error)
             return nobody
 
-    async def _keep_telling(self, place: str, places: AnnouncementPlaces) -> None:
+    async def _keep_telling(
+        self, place: str, kinds: tuple[AnnouncementKind, ...], tell: Tell
+    ) -> None:
         for number in itertools.count():
             await workflow.wait_condition(partial(self._has_come_to, number))
             if number == len(self._announced):
                 return
             announcement = self._announced[number]
-            if announcement.kind in places.kinds:
-                await self._tell(place, announcement)
+            if announcement.kind in kinds:
+                left = self._times[announcement.key] + _DAY - workflow.time()
+                try:
+                    await tell(announcement, max(_TRY, left))
+                    self._told[place] += 1
+                except ActivityError as error:
+                    self._give_up(place, announcement.kind, error)
             self._done[place] += 1
+            self._show()
 
     def _has_come_to(self, number: int) -> bool:
         return number < len(self._announced) or self._complete
-
-    async def _tell(self, place: str, announcement: Announcement) -> None:
-        left = self._times[announcement.key] + _DAY - workflow.time()
-        try:
-            await call(
-                "publisher",
-                send_announcement,
-                PlacedAnnouncement(place=place, announcement=announcement),
-                summary=f"{place}: {announcement.kind}",
-                timeout=_TRY,
-                within=max(_TRY, left),
-                retry=PATIENT,
-            )
-        except ActivityError as error:
-            self._give_up(place, announcement.kind, error)
-        else:
-            self._told[place] += 1
-            self._show()
 
     async def _judge(self, ended: Announcement) -> None:
         question = EndedRun.model_validate(
@@ -204,6 +204,18 @@ class AnnouncementWorkflow:
         told = [f"{place}: {number} told" for place, number in self._told.items()]
         workflow.set_current_details("\n".join(f"- {line}" for line in (*told, *self._given_up)))
         return "; ".join((*told, *self._given_up)) or "nobody to tell"
+
+
+async def _send(place: str, announcement: Announcement, within: float) -> None:
+    await call(
+        "publisher",
+        send_announcement,
+        PlacedAnnouncement(place=place, announcement=announcement),
+        summary=f"{place}: {announcement.kind}",
+        timeout=_TRY,
+        within=within,
+        retry=PATIENT,
+    )
 
 
 def _announced(alert: Alert, ended: Announcement) -> Announcement:

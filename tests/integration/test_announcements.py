@@ -1,5 +1,6 @@
 """Telling Slack, Discord and webhooks that are strict, slow, broken or gone."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -168,6 +169,20 @@ async def test_a_webhook_tells_repetitions_by_their_key_and_is_tried_again(servi
     other = PlacedAnnouncement(place="notify-1", announcement=_failed(key="run-2/failed"))
     await ActivityEnvironment().run(send_announcement, other)
     assert len({shown.headers["idempotency-key"] for shown in services.shown}) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_place_that_hangs_takes_one_worker_and_no_more(services: Chat) -> None:
+    services.faults["slack"] = [Fault(hangs=True)]
+    hanging = asyncio.create_task(_failure("slack"))
+    while not services.requests:
+        await asyncio.sleep(0.01)
+    busy = await _failure("slack", _failed(key="run-2/failed"))
+    assert (busy.type, busy.non_retryable) == ("PlaceBusy", False)
+    assert busy.next_retry_delay == timedelta(seconds=1)
+    assert await _send("discord") == Told()
+    assert (await hanging).type == "PlaceSilent"
+    assert await _send("slack", _failed(key="run-2/failed")) == Told()
 
 
 async def test_nobody_at_the_address_is_tried_again_and_shows_no_address(
