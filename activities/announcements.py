@@ -47,7 +47,6 @@ _UNSENDABLE = (
 for _name in ("httpx2", "urllib3.connectionpool", "apprise"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-
 _PAUSE = timedelta(seconds=1)
 # One request at a time for each place: one that hangs must not hold the publisher's other work up.
 _busy: set[str] = set()

@@ -291,6 +291,18 @@ async def test_a_stage_without_tests_or_gates_says_no_more_than_its_own_words(
     assert "hunter2" not in failed.model_dump_json()
 
 
+async def test_a_run_that_fails_outside_of_its_stages_says_so(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    script.answer("report_isolation", refusal("NotIsolated", "no sandbox here: bwrap said so"))
+    async with serving(worker_client, script):
+        run = await start_run(env.client)
+        await failure_of(run)
+        await _telling(env.client, run).result()
+    failed = _told(script, "slack")[-1]
+    assert (failed.kind, failed.stage, failed.reason) == ("failed", "", "no sandbox here")
+
+
 @pytest.mark.parametrize("end", ["rejected", "expired", "cancelled"])
 async def test_a_run_that_people_end_is_told(
     env: WorkflowEnvironment, worker_client: Client, script: Script, end: str
