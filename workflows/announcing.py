@@ -45,6 +45,7 @@ class Announcer:
         request = AnnouncementRequest(
             announces=fetched.announces,
             forge=fetched.forge,
+            location=report.request.location,
             first=announcement_of("started", report, key=f"{report.run_id}/started"),
         )
         self._delivery = asyncio.create_task(self._deliver(request))

@@ -111,6 +111,8 @@ class AnnouncementRequest(Contract):
     """Whether the operator has named places."""
     forge: Literal["local", "github"] = "local"
     """Which forge is told of every stage."""
+    location: str
+    """Where that forge finds the repository: a clone URL, or a path on the publisher's disk."""
     first: Announcement
 
 

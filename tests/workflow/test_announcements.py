@@ -220,7 +220,7 @@ async def test_what_is_announced_twice_is_told_once(
     async with serving(worker_client, script):
         telling = await env.client.start_workflow(
             AnnouncementWorkflow.run,
-            AnnouncementRequest(announces=True, first=started),
+            AnnouncementRequest(announces=True, location="/repositories/shop", first=started),
             id=f"announcements/{uuid.uuid4()}",
             task_queue=task_queue("orchestrator"),
         )
