@@ -1,8 +1,6 @@
 """What can go wrong between us and a model's service, as errors that Temporal retries or not."""
 
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 import openai
 from openai.types.responses import Response
@@ -11,11 +9,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.healing.redaction import redact
 from activities.printable import one_line_of
+from activities.retry_after import retry_after
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_LONGEST_WAIT = timedelta(hours=1)
 _LONGEST_DETAIL = 300
 _MOST_TRIES_UNANSWERED = 3
 _TRANSIENT = {408, 409, 425, 429}
@@ -59,36 +54,6 @@ def _detail(error: openai.APIStatusError, key: str) -> str:
     message = body.get("message") if isinstance(body, dict) else None
     text = str(message or error.response.reason_phrase or "no reason given")
     return redact(one_line_of(text.replace(key, "[redacted]")))[:_LONGEST_DETAIL]
-
-
-def retry_after(headers: "Mapping[str, str]", now: datetime) -> timedelta | None:
-    """How long the service asks to wait, at most an hour; None when it does not say.
-
-    Reads `retry-after-ms`, then `retry-after` in seconds or as an HTTP date (RFC 9110, 10.2.3).
-    """
-    milliseconds = _positive(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return min(timedelta(milliseconds=milliseconds), _LONGEST_WAIT)
-    value = headers.get("retry-after", "")
-    seconds = _positive(value)
-    if seconds is None:
-        try:
-            date = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
-            return None
-        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-        seconds = (aware - now).total_seconds()
-    if seconds <= 0:
-        return None
-    return timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds()))
-
-
-def _positive(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 < number < 1e9 else None
 
 
 def refused(name: str, reason: str) -> ApplicationError:

@@ -6,6 +6,7 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.announcement_places import announcement_places
 from activities.artifact_store import put_file
 from activities.base_commit import find_base
 from activities.git import git, object_format
@@ -17,6 +18,7 @@ from regreen.contracts.source import Source
 from regreen.errors import UsageError
 from regreen.pipeline_file import Pipeline
 from regreen.pipeline_reading import FILE_NAME, parse_pipeline
+from regreen.settings import load_settings
 
 
 class SourceRequest(Contract):
@@ -79,7 +81,8 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
             base=base.commit,
             base_ref=base.ref,
         )
-    return SourceFetched(source=source, pipeline=pipeline)
+    announces = bool(announcement_places(load_settings()))
+    return SourceFetched(source=source, pipeline=pipeline, announces=announces)
 
 
 async def _has(repository: Path, commit: str) -> bool:

@@ -4,12 +4,16 @@ Well-known variables keep their names: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPE
 """
 
 import os
+import re
 from pathlib import Path
+from typing import get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from regreen.contracts.announcement import AnnouncementKind
 from regreen.errors import UsageError
+from regreen.pipeline_file import Duration
 
 
 def _default_state() -> Path:
@@ -72,6 +76,55 @@ class Settings(BaseSettings):
     """What a million input tokens cost, in place of the list price; with the next one."""
     openai_output_usd: float | None = Field(default=None, ge=0)
     """What a million output tokens cost."""
+    slack_webhook: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("SLACK_WEBHOOK")
+    )
+    """Address of a Slack incoming webhook that is told of runs."""
+    discord_webhook: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("DISCORD_WEBHOOK")
+    )
+    """Address of a Discord webhook that is told of runs."""
+    notify: SecretStr | None = None
+    """More places that are told of runs, separated by blanks: webhooks by http or https, and
+    addresses of Apprise."""
+    notify_kinds: str = ""
+    """What all of these are told, separated by blanks. Empty: everything."""
+    alert_success_rate: float | None = Field(default=None, ge=0, le=1)
+    """The least share of runs that end well."""
+    alert_heal_attempts: float | None = Field(default=None, ge=0)
+    """The most heal attempts of a run in the mean."""
+    alert_p95: Duration | None = None
+    """The most seconds that 95 of 100 runs may take."""
+    alert_runs: int = Field(default=20, ge=5)
+    """How many of a repository's last runs these three are about."""
+
+    @field_validator("notify_kinds")
+    @classmethod
+    def _known_kinds(cls, kinds: str) -> str:
+        known = [kind for kind in get_args(AnnouncementKind) if kind != "stage"]
+        for kind in kinds.split():
+            if kind not in known:
+                raise ValueError(f"no kind `{kind}`; kinds: {' '.join(known)}")
+        return kinds
+
+    @field_validator("alert_p95", mode="before")
+    @classmethod
+    def _bare_seconds(cls, value: object) -> object:
+        bare = isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value)
+        return f"{value}s" if bare else value
+
+    @property
+    def announced_kinds(self) -> tuple[AnnouncementKind, ...]:
+        """What the operator's places are told."""
+        kinds = get_args(AnnouncementKind)
+        wanted = self.notify_kinds.split()
+        return tuple(kind for kind in kinds if kind != "stage" and kind in (wanted or kinds))
+
+    @property
+    def alerts(self) -> bool:
+        """Whether any figure of a repository's runs has a threshold."""
+        thresholds = (self.alert_success_rate, self.alert_heal_attempts, self.alert_p95)
+        return any(each is not None for each in thresholds)
 
     @property
     def artifacts_url(self) -> str:

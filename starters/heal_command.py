@@ -12,6 +12,7 @@ from regreen.contracts.run import PipelineRequest, RunReport
 from regreen.errors import UsageError
 from regreen.settings import Settings
 from starters import runs
+from starters.announcements import tell_all
 from starters.console import errors, note, print_json
 from starters.heal_diffs import print_diff
 from starters.outages import through_outages
@@ -66,7 +67,10 @@ async def _follow(request: PipelineRequest, settings: Settings) -> tuple[RunRepo
             note(f"joining the heal of {commit}; `regreen retry {run}` heals it again")
         known = True
         with shown(errors) as show:
-            return await runs.follow(connection.client, run, show), connection.ui
+            report = await runs.follow(connection.client, run, show)
+        if connection.hosting:
+            await tell_all(connection.client, run)
+        return report, connection.ui
 
     return await through_outages(settings, work)
 

@@ -13,6 +13,7 @@ from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK
 from regreen.settings import Settings, load_settings
 from starters import runs
 from starters.annotations import annotations
+from starters.announcements import tell_all
 from starters.console import errors, note, output, print_json
 from starters.continuous_integration import job_of
 from starters.event_selection import why_not_selected
@@ -110,6 +111,8 @@ async def follow_run(
     else:
         print_result(report, connection.ui)
     _tell_job(report, connection.ui)
+    if connection.hosting:
+        await tell_all(connection.client, report.workflow_id)
     return EXIT_CODES[report.state]
 
 

@@ -4,12 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 from regreen.roles import Role
-from workflows import heal_attempt, patch_memory, pipeline, release, test_stage, withdrawal
+from workflows import (
+    announcements,
+    heal_attempt,
+    patch_memory,
+    pipeline,
+    release,
+    test_stage,
+    withdrawal,
+)
 from workflows.stage_table import STAGES
 
 WORKFLOWS: list[type] = [
     *pipeline.WORKFLOWS,
     *test_stage.WORKFLOWS,
+    *announcements.WORKFLOWS,
     release.ReleaseWorkflow,
     withdrawal.WithdrawalWorkflow,
 ]
@@ -17,7 +26,10 @@ WORKFLOWS: list[type] = [
 
 def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
-    modules = (pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal)
+    modules = (
+        *(pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal),
+        announcements,
+    )
     tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]
     found = [activity for table in tables for activity in table.get(role, [])]

@@ -1,6 +1,7 @@
 """How workflows call activities: the role's queue, time-outs and retries in one place."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -44,6 +45,8 @@ _RETRY = RetryPolicy(
         "ZeroDivisionError",
     ],
 )
+PATIENT = dataclasses.replace(_RETRY, maximum_interval=timedelta(minutes=5), maximum_attempts=0)
+"""Tries without a limit but that of `within`: for services that may be away for hours."""
 
 
 async def call(
@@ -54,6 +57,7 @@ async def call(
     summary: str,
     timeout: float = 600.0,
     within: float | None = None,
+    retry: RetryPolicy = _RETRY,
 ) -> Result:
     """Run an activity on a role's queue and return its result.
 
@@ -69,7 +73,7 @@ async def call(
             start_to_close_timeout=timedelta(seconds=timeout),
             schedule_to_close_timeout=None if within is None else timedelta(seconds=within),
             heartbeat_timeout=_HEARTBEAT,
-            retry_policy=_RETRY,
+            retry_policy=retry,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=summary,
         )

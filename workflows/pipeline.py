@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from regreen.contracts.source import Workspace
     from regreen.roles import Role
+    from workflows.announcing import Announcer
     from workflows.calls import call
     from workflows.details import run_details
     from workflows.failures import one_line
@@ -44,19 +45,20 @@ class PipelineWorkflow:
         self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
         self._started: dict[str, float] = {}
         self._deliveries: set[str] = set()
+        self._announcer = Announcer()
 
     @workflow.query(description="The whole of the run, as `regreen run --json` prints it.")
     def report(self) -> RunReport:
         info = workflow.info()
         line = self._line
-        waiting = self._state == "running" and line.waiting_for
+        waiting = line.waiting_for if self._state == "running" else ""
         return RunReport(
             workflow_id=info.workflow_id,
             run_id=info.run_id,
             state="waiting" if waiting else self._state,
             request=line.request,
             tree=self._tree(),
-            reason=line.waiting_for or line.reason,
+            reason=waiting or line.reason,
             sandbox=self._sandbox,
             stages=tuple(self._stages.values()),
             pull_request=line.pull_request or line.merged_pull_request,
@@ -109,8 +111,10 @@ class PipelineWorkflow:
             self._close_stages()
             if self._state == "cancelled":
                 self._show()
+                await self._announcer.end()
                 raise
         self._show()
+        await self._announcer.end()
         report = self.report()
         if self._state in ("passed", "released"):
             return report
@@ -133,6 +137,7 @@ class PipelineWorkflow:
             ),
             summary=f"git fetch {request.ref} {request.commit[:12]}",
         )
+        self._announcer.begin(fetched, self.report())
         self._line.source = fetched.source
         self._line.pipeline = fetched.pipeline
         self._line.workspace = Workspace(source=fetched.source)
@@ -232,6 +237,7 @@ class PipelineWorkflow:
             None if pull_request is None else f"#{pull_request.number}",
         )
         workflow.set_current_details(run_details(report))
+        self._announcer.see(report)
 
 
 WORKFLOWS = [PipelineWorkflow]

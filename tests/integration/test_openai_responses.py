@@ -19,7 +19,6 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes, put_bytes
 from activities.healing.token_estimate import estimate_tokens
-from activities.openai_failures import retry_after
 from activities.openai_prices import price_of
 from activities.openai_responses import (
     MOST_BODY_BYTES,
@@ -27,6 +26,7 @@ from activities.openai_responses import (
     ask_model,
     check_model,
 )
+from activities.retry_after import retry_after
 from regreen.contracts.model import (
     ModelCheck,
     ModelExchange,

@@ -13,6 +13,9 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SECRETS = {
     "OPENAI_API_KEY": "healer",
     "GITHUB_TOKEN": "publisher",
+    "SLACK_WEBHOOK": "publisher",
+    "DISCORD_WEBHOOK": "publisher",
+    "REGREEN_NOTIFY": "publisher",
 }
 
 

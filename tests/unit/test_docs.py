@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from regreen import errors
+from regreen.contracts.announcement import Announcement, AnnouncementKind
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import Attempt, AttemptVerdict
 from regreen.contracts.run import (
@@ -42,6 +43,8 @@ PAGES = sorted(
         *DOCS.rglob("*.md"),
     ]
 )
+# What settings accept that do not accept `17`.
+_ACCEPTED = {"REGREEN_ALERT_SUCCESS_RATE": "0.5", "REGREEN_NOTIFY_KINDS": "failed"}
 # Sections of the pipeline file that have the same keys are described once, under the first.
 _SAME_KEYS = {"integration": "unit", "e2e": "unit"}
 
@@ -243,16 +246,27 @@ def test_the_states_and_stages_are_described() -> None:
 def test_every_setting_is_listed_under_the_name_that_is_read(
     setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = re.findall(r"`([A-Z_]+)`", _text("operations.md").partition("## The state folder")[0])
+    listed = re.findall(
+        r"`([A-Z0-9_]+)`", _text("operations.md").partition("## The state folder")[0]
+    )
     for variable in listed:
         monkeypatch.delenv(variable, raising=False)
     before = getattr(Settings(), setting)
     changed = []
     for variable in listed:
-        monkeypatch.setenv(variable, "17")
+        monkeypatch.setenv(variable, _ACCEPTED.get(variable, "17"))
         changed.append(getattr(Settings(), setting) != before)
         monkeypatch.delenv(variable)
     assert sum(changed) == 1
+
+
+def test_the_page_of_notifications_has_every_kind_and_every_field_of_a_webhook() -> None:
+    page = _text("notifications.md")
+    fields = page.partition("\n## Webhooks\n")[2].partition("\n## ")[0]
+    left_out = {"summary", "remarks", "state"}
+    assert set(_rows(fields)) == set(Announcement.model_fields) - left_out | {"page"}
+    kinds = page.partition("\n## What is told\n")[2].partition("\n## ")[0]
+    assert set(_rows(kinds)) == set(get_args(AnnouncementKind)) - {"stage"}
 
 
 def test_the_commands_that_make_the_search_attributes_are_right() -> None:

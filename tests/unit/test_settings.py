@@ -85,6 +85,8 @@ def test_a_key_does_not_show_when_settings_are_printed(monkeypatch: pytest.Monke
         ("REGREEN_OPENAI_TIMEOUT", "soon"),
         ("REGREEN_OPENAI_TIMEOUT", "0"),
         ("REGREEN_OPENAI_INPUT_USD", "-1"),
+        ("REGREEN_ALERT_SUCCESS_RATE", "80"),
+        ("REGREEN_ALERT_RUNS", "4"),
     ],
 )
 def test_a_value_that_cannot_be_is_one_line_with_the_variable(
@@ -93,3 +95,31 @@ def test_a_value_that_cannot_be_is_one_line_with_the_variable(
     monkeypatch.setenv(variable, value)
     with pytest.raises(UsageError, match=rf"^{variable}: Input should be [^\n]+$"):
         load_settings()
+
+
+def test_the_addresses_of_places_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLACK_WEBHOOK", "DISCORD_WEBHOOK", "REGREEN_NOTIFY"):
+        monkeypatch.setenv(name, "https://places.example/hidden")
+
+    settings = load_settings()
+
+    assert "hidden" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_a_kind_of_announcement_that_does_not_exist_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REGREEN_NOTIFY_KINDS", "failed fialed")
+    with pytest.raises(UsageError, match=r"^REGREEN_NOTIFY_KINDS: .*no kind `fialed`; kinds: s"):
+        load_settings()
+    monkeypatch.setenv("REGREEN_NOTIFY_KINDS", "stage")
+    with pytest.raises(UsageError, match="no kind `stage`"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("90", 90.0), ("1.5h", 5400.0), ("10m", 600.0)])
+def test_a_threshold_of_time_is_in_seconds_or_has_a_unit(
+    monkeypatch: pytest.MonkeyPatch, value: str, seconds: float
+) -> None:
+    monkeypatch.setenv("REGREEN_ALERT_P95", value)
+    assert load_settings().alert_p95 == seconds

@@ -5,6 +5,7 @@ recorded is taken out.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError
 
 from activities.model_prompt import ReadReply
+from regreen.contracts.announcement import Told
 from regreen.contracts.run import PipelineRequest
 from regreen.pipeline_file import ApprovalSection
 from tests.workflow.running import Run, send, start, waiting
@@ -34,12 +37,12 @@ from tests.workflow.sample_answers import (
     still_red,
     verified,
 )
-from tests.workflow.scripted_activities import Script, serving
+from tests.workflow.scripted_activities import Script, refusal, serving
 from workers.connection import connect
 from workers.development_server import development_server
 
 FOLDER = Path(__file__).parents[1] / "corpus" / "histories"
-CHILDREN = ("unit", "release")
+CHILDREN = ("unit", "release", "announcements")
 NEUTRAL = "recorded"
 
 _WHERE = ("identity", "binaryChecksum", "stackTrace", "encodedAttributes", "buildId")
@@ -77,10 +80,25 @@ async def _expired(client: Client, script: Script) -> Run:
     return await start(client, _request("3"))
 
 
+async def _announced(client: Client, script: Script) -> Run:
+    """Healed and rejected, and each told at two places, of which one refuses something."""
+    told = fetched(UNIT_ONLY).model_copy(update={"announces": True, "forge": "github"})
+    script.answer("fetch_source", told)
+    script.answer("run_tests", red(RED))
+    script.answer(
+        "send_announcement", Told(), refusal("PlaceRefused", "slack answered 404"), Told()
+    )
+    run = await start(client, _request("4"))
+    await waiting(run)
+    await send(run, "reject", delivery_id="1")
+    return run
+
+
 SCENARIOS: dict[str, Callable[[Client, Script], Awaitable[Run]]] = {
     "green": _green,
     "healed-and-released": _healed,
     "expired": _expired,
+    "announced": _announced,
 }
 
 
@@ -96,6 +114,9 @@ async def _record(client: Client, name: str) -> None:
             await run.result()
         except WorkflowFailureError as error:
             print(f"{name}: {error.cause}")
+        with contextlib.suppress(RPCError):
+            # Nothing waits for it but this.
+            await client.get_workflow_handle(f"{run.id}/announcements").result()
     found = [execution.id async for execution in client.list_workflows()]
     children = [child for child in CHILDREN if f"{run.id}/{child}" in found]
     for part in ("pipeline", *children):

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from activities.cross_check import joined
 from activities.gate_weighing import weigh
 from activities.model_prompt import Prompt, Prompts, ReadReply
 from activities.patch_memory import FailedPatches
 from activities.waivers import Waivers, moment
+from regreen.contracts.announcement import Alerts, AnnouncementKind, AnnouncementPlaces, Told
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.dependencies import DependencyList
 from regreen.contracts.gates import (
@@ -301,6 +302,14 @@ ALL_GREEN: dict[str, Any] = {
     "record_audit_event": None,
     "comment_on_pull_request": None,
     "decide_pull_request": None,
+    "find_announcement_places": AnnouncementPlaces(
+        names=("slack", "discord"),
+        kinds=tuple(kind for kind in get_args(AnnouncementKind) if kind != "stage"),
+        alerts=False,
+    ),
+    "send_announcement": Told(),
+    "judge_run_alerts": Alerts(),
+    "is_run_open": True,
     "sign_files": _signed,
     "attest_files": _attested,
     "write_checksums": ref("SHA256SUMS"),

@@ -40,6 +40,7 @@ async def _replay(recorded: dict[str, Any]) -> None:
 
 def test_the_corpus_holds_every_workflow_and_every_way_it_ends() -> None:
     assert [path.stem for path in HISTORIES] == [
+        *("announced.announcements", "announced.pipeline", "announced.unit"),
         *("expired.pipeline", "expired.unit"),
         *("green.pipeline", "green.release", "green.unit"),
         *("healed-and-released.pipeline", "healed-and-released.release"),

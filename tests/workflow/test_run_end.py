@@ -160,7 +160,7 @@ async def test_cancelled_while_it_waits_for_a_person(
         await _cancelled(run)
         report = await report_of(run)
         assert "To decide" not in await current_details(run)
-    assert report.state == "cancelled"
+    assert (report.state, report.reason) == ("cancelled", "on request")
     assert states(report)["approval"] == "cancelled"
     assert "decide_pull_request" not in script.called
 
