@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from regreen.contracts.source import Source, Workspace
     from regreen.pipeline_file import Pipeline
+    from workflows.audit_trail import AuditTrail
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Line:
     request: PipelineRequest
     show: Callable[[], None]
     """Bring the UI up to date; for a stage whose state changes while it runs."""
+    audit: AuditTrail
+    """The run's audit record, told where things happen."""
     pipeline: Pipeline = field(default_factory=Pipeline)
     source: Source | None = None
     workspace: Workspace | None = None

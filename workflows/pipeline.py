@@ -17,8 +17,11 @@ with workflow.unsafe.imports_passed_through():
         StageReport,
     )
     from regreen.contracts.source import Workspace
+    from regreen.contracts.test_stage import StageAttempt
     from regreen.roles import Role
-    from workflows.calls import call
+    from workflows import audit_events, audit_trail
+    from workflows.audit_trail import AuditTrail
+    from workflows.calls import call, uninterrupted
     from workflows.details import run_details
     from workflows.failures import one_line
     from workflows.line import Line
@@ -35,7 +38,8 @@ class PipelineWorkflow:
 
     @workflow.init
     def __init__(self, request: PipelineRequest) -> None:
-        self._line = Line(workflow.info().workflow_id, request, show=self._show)
+        audit = AuditTrail(request)
+        self._line = Line(workflow.info().workflow_id, request, show=self._show, audit=audit)
         self._state: RunState = "running"
         self._sandbox = ""
         self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
@@ -58,20 +62,24 @@ class PipelineWorkflow:
             stages=tuple(self._stages.values()),
             pull_request=line.pull_request,
             release=line.release,
+            audit=line.audit.state,
         )
 
     @workflow.signal(description="A person's decision: reviewer, decision (approve or reject).")
     def review(self, review: Review) -> None:
-        if review.delivery_id and review.delivery_id in self._deliveries:
-            return
-        # What is approved before it can be seen is approved blindly; a rejection is always heard.
-        if not self._line.waiting_for and review.decision == "approve":
-            return
-        self._deliveries.add(review.delivery_id)
-        self._line.reviews.append(review)
+        refused = self._refused(review)
+        audit_events.review_received(self._line.audit, review, refused)
+        if not refused:
+            self._deliveries.add(review.delivery_id)
+            self._line.reviews.append(review)
+
+    @workflow.signal(description="An attempt that a test stage of this run has made.")
+    def attempted(self, made: StageAttempt) -> None:
+        audit_events.heal_attempted(self._line.audit, made.stage, made.attempt)
 
     @workflow.run
     async def run(self, request: PipelineRequest) -> RunReport:
+        audit_events.run_started(self._line.audit, request)
         try:
             await self._fetch()
             await self._run_stages()
@@ -84,9 +92,9 @@ class PipelineWorkflow:
             self._line.reason = "on request" if self._state == "cancelled" else one_line(error)
             self._close_stages()
             if self._state == "cancelled":
-                self._show()
+                await self._seal()
                 raise
-        self._show()
+        await self._seal()
         report = self.report()
         if self._state in ("passed", "released"):
             return report
@@ -94,6 +102,20 @@ class PipelineWorkflow:
         raise ApplicationError(
             self._line.reason, report, type=f"Pipeline{kind}", non_retryable=True
         )
+
+    def _refused(self, review: Review) -> str:
+        """Why a review does not count; empty when it does."""
+        if review.delivery_id and review.delivery_id in self._deliveries:
+            return "delivered before"
+        # What is approved before it can be seen is approved blindly; a rejection is always heard.
+        if not self._line.waiting_for and review.decision == "approve":
+            return "nothing waits for approval"
+        return ""
+
+    async def _seal(self) -> None:
+        audit_events.run_ended(self._line.audit, self.report())
+        await uninterrupted(self._line.audit.seal())
+        self._show()
 
     async def _fetch(self) -> None:
         request = self._line.request
@@ -108,6 +130,7 @@ class PipelineWorkflow:
             ),
             summary=f"git fetch {request.ref} {request.commit[:12]}",
         )
+        audit_events.source_fetched(self._line.audit, fetched)
         self._line.source = fetched.source
         self._line.pipeline = fetched.pipeline
         self._line.workspace = Workspace(source=fetched.source)
@@ -171,6 +194,7 @@ class PipelineWorkflow:
         started = self._started.get(stage.name)
         seconds = 0.0 if started is None else round(workflow.time() - started, 3)
         self._stages[stage.name] = report.model_copy(update={"seconds": seconds})
+        audit_events.stage_ended(self._line.audit, self._stages[stage.name])
 
     def _close_stages(self) -> None:
         cancelled = self._state == "cancelled"
@@ -179,6 +203,7 @@ class PipelineWorkflow:
                 state = "cancelled" if cancelled and report.running else "skipped"
                 update = {"state": state, "running": False}
                 self._stages[name] = report.model_copy(update=update)
+                audit_events.stage_ended(self._line.audit, self._stages[name])
 
     def _verdict(self) -> RunState:
         if self._line.ended_as is not None:
@@ -211,6 +236,6 @@ class PipelineWorkflow:
 
 WORKFLOWS = [PipelineWorkflow]
 ACTIVITIES: dict[Role, list[object]] = {
-    "publisher": [fetch_source],
+    "publisher": [fetch_source, *audit_trail.ACTIVITIES["publisher"]],
     "runner": [report_isolation],
 }

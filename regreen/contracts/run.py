@@ -3,6 +3,7 @@
 from typing import Literal
 
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.audit import AuditRecord
 from regreen.contracts.base import Contract
 from regreen.contracts.gates import GateVerdict
 from regreen.contracts.healing import Attempt
@@ -40,6 +41,8 @@ class SourceFetched(Contract):
     source: Source
     pipeline: Pipeline
     """The commit's `regreen.yaml`, or the defaults."""
+    pipeline_sha256: str = ""
+    """SHA-256 of that file; empty where there is none."""
     forge: Literal["local", "github"] = "local"
     """Where the run's pull request is opened."""
     announces: bool = False
@@ -111,6 +114,10 @@ class Release(Contract):
     tag: str
     unsigned: str = ""
     """Why nothing is signed; empty when everything is."""
+    sums: str = ""
+    """SHA-256 of the release folder's `SHA256SUMS`."""
+    public_key: str = ""
+    """SHA-256 of the key that verifies it; empty when it is not signed."""
     receipts: tuple[TargetReceipt, ...] = ()
     """What was found on each target beside the release folder."""
 
@@ -130,6 +137,8 @@ class RunReport(Contract):
     stages: tuple[StageReport, ...] = ()
     pull_request: PullRequest | None = None
     release: Release | None = None
+    audit: AuditRecord = AuditRecord()
+    """Where the audit record lies, as far as it is written."""
 
 
 class Review(Contract):

@@ -20,6 +20,13 @@ class TestStageRequest(StageRequest):
     """Flaky tests of those stages, by the stage's name: their failures do not count."""
 
 
+class StageAttempt(Contract):
+    """An attempt that a stage has just made, for the run's audit record."""
+
+    stage: str
+    attempt: Attempt
+
+
 class TestStageResult(Contract):
     """How a test stage ended; while it runs, its `progress` query gives the same."""
 

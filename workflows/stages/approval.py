@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.audit import AuditEvent, record_audit_event
     from activities.local_forge import comment_on_pull_request, decide_pull_request
     from activities.versioning import plan_release
     from activities.waivers import moment
@@ -172,27 +171,13 @@ async def _remember(line: Line, reason: str) -> None:
 
 
 async def _record(line: Line, key: str, actor: str, action: str, detail: str) -> None:
-    await call(
-        "publisher",
-        record_audit_event,
-        AuditEvent(
-            repository=line.request.repository,
-            commit=line.request.commit,
-            key=f"{workflow.info().run_id}/{key}",
-            time=workflow.now().isoformat(),
-            actor=actor,
-            action=action,
-            detail=detail,
-        ),
-        summary=f"audit: {action} by {actor}",
-        timeout=60,
-    )
+    line.audit.record(action, detail, actor=actor, key=key)
+    line.audit.flush()
 
 
 ACTIVITIES: dict[Role, list[object]] = {
     "publisher": [
         plan_release,
-        record_audit_event,
         comment_on_pull_request,
         decide_pull_request,
     ]
