@@ -72,3 +72,21 @@ class AuditRecord(Contract):
     """Why a sealed record is not signed; empty when it is."""
     problem: str = ""
     """Why an ended run's record is not sealed; empty when it is, or the run goes on."""
+
+
+class AuditVerification(Contract):
+    """What was found of a record, offline."""
+
+    ok: bool
+    sealed: bool = False
+    """Its last line is the seal."""
+    signed: bool = False
+    """cosign accepts its signature."""
+    pinned: bool = False
+    """The key was known beforehand. Otherwise the record is whole, and anyone may have made it."""
+    lines: int
+    """How many it has, the first one with them."""
+    broken_line: int = 0
+    """The first line that is not what it was; 0 when there is none."""
+    summary: str
+    """One line for a person."""
