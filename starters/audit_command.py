@@ -90,22 +90,26 @@ async def _place_of(name: str, settings: Settings) -> tuple[AuditRecord, KnownRu
         try:
             identifier = await runs.find_run(connection.client, name)
             report = await runs.report_of(connection.client, identifier)
-        except UsageError as error:
-            unknown: UsageError | None = error
-        else:
-            unknown = None
             ended = await runs.has_ended(connection.client, identifier)
-    if unknown is None:
-        run = KnownRun(report.workflow_id, report.run_id, report.state, ended)
-        return report.audit, run
-    # The server may have forgotten a run whose record is still there.
-    kept = await find_records(name)
-    if not kept:
-        raise unknown
+        except UsageError:
+            # The server may have forgotten a run whose record is still there.
+            kept = await find_records(name)
+            if not kept:
+                raise
+        else:
+            kept = await find_records(name) if _is_run_id(name) else []
+            if name == report.run_id or not kept:
+                run = KnownRun(report.workflow_id, report.run_id, report.state, ended)
+                return report.audit, run
     meant = sorted({each.header.workflow_id for each in kept})
     if len(meant) > 1:
         raise UsageError(f"`{name}` means {len(meant)} runs: {', '.join(meant[:3])}; say more")
     return kept[0].record, None
+
+
+def _is_run_id(name: str) -> bool:
+    # Of several runs of a commit the workflow's id means the last one, its own id each.
+    return "/" not in name and name.count("-") == 4
 
 
 def _write(path: Path, evidence: Evidence) -> None:
@@ -151,20 +155,18 @@ def _print(found: _Found, verification: AuditVerification | None) -> None:
     table.add_column("who", overflow="fold", max_width=_ACTOR_WIDTH)
     table.add_column("what", overflow="fold")
     for entry in entries_of(found.evidence.record):
-        time, actor, action, detail = (
-            one_line_of(str(entry.get(field, "")))
-            for field in ("time", "actor", "action", "detail")
-        )
+        told = {key: one_line_of(str(value)) for key, value in entry.items()}
+        time, action, detail = (told.get(key, "") for key in ("time", "action", "detail"))
         what = Text(f"{action}: {detail}" if detail else action)
-        table.add_row(Text(time[:19].replace("T", " ")), Text(actor), what)
+        table.add_row(Text(time[:19].replace("T", " ")), Text(told.get("actor", "")), what)
     output.print(table, width=min(_WIDTH, output.width))
     if found.place.problem:
         note(found.place.problem)
     if verification is not None:
         verdict = "verified" if verification.ok else "NOT VERIFIED"
         style = "green" if verification.ok else "bold red"
-        told = f"{verdict}: {verification.summary}"
-        output.print(told, style=style, markup=False, highlight=False, soft_wrap=True)
+        said = f"{verdict}: {verification.summary}"
+        output.print(said, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _content(path: Path, what: str) -> bytes:

@@ -232,6 +232,9 @@ class PipelineWorkflow:
             None if pull_request is None else f"#{pull_request.number}",
         )
         workflow.set_current_details(run_details(report))
+        if report.state == "waiting":
+            # It can take days, and what has happened so far is to be found meanwhile.
+            self._line.audit.flush()
 
 
 WORKFLOWS = [PipelineWorkflow]
