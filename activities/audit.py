@@ -75,10 +75,12 @@ async def find_records(name: str) -> list[SealedRun]:
     """
     store = open_store(load_settings().artifacts_url)
     listed = await obstore.list(store, prefix=_INDEX).collect_async()
+    # `pipeline/OWNER/NAME/COMMIT`: a shorter start leaves the commit open.
+    commit = "" if name.count("/") in (1, 2) else name.rpartition("/")[2]
     found = []
     for entry in sorted(listed, key=lambda each: each["last_modified"], reverse=True):
         path = PurePosixPath(entry["path"])
-        if path.stem != name and not path.parent.name.startswith(name.rpartition("/")[2]):
+        if path.stem != name and not path.parent.name.startswith(commit):
             continue
         try:
             content = await (await obstore.get_async(store, entry["path"])).bytes_async()

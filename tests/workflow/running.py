@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, CancelledError
 
 from regreen.contracts.audit import AuditEvent
 from regreen.contracts.run import PipelineRequest, Review, RunReport
@@ -92,6 +92,17 @@ async def failure_of(run: Run) -> tuple[str, RunReport]:
         assert error.cause.message == carried.reason
         return str(error.cause.type), carried
     raise AssertionError(f"the run ended well: {report}")
+
+
+async def cancel(run: Run) -> None:
+    """Cancel the run and wait for its end, so that it leaves nothing to other tests' workers."""
+    await run.cancel()
+    try:
+        await run.result()
+    except WorkflowFailureError as error:
+        assert isinstance(error.cause, CancelledError), error.cause
+        return
+    raise AssertionError("the run ended before it was cancelled")
 
 
 def recorded(script: Script, *actions: str) -> list[AuditEvent]:

@@ -5,13 +5,12 @@ from datetime import timedelta
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.exceptions import CancelledError
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.model_prompt import ReadReply
 from tests.workflow.running import (
-    Run,
+    cancel,
     current_details,
     failure_of,
     recorded,
@@ -55,12 +54,6 @@ def script() -> Script:
     made = Script(ALL_GREEN)
     made.answer("fetch_source", fetched(FULL))
     return made
-
-
-async def _cancelled(run: Run) -> None:
-    with pytest.raises(WorkflowFailureError) as caught:
-        await run.result()
-    assert isinstance(caught.value.cause, CancelledError)
 
 
 async def test_a_green_run_tells_of_each_stage_and_costs_a_handful_of_activities(
@@ -246,8 +239,7 @@ async def test_a_cancelled_run_is_sealed_with_the_attempts_that_were_made(
     async with serving(worker_client, script):
         run = await start_run(env.client)
         await second.reached.wait()
-        await run.cancel()
-        await _cancelled(run)
+        await cancel(run)
         report = await report_of(run)
         details = await current_details(run)
     assert report.audit == ALL_GREEN["seal_audit"]
