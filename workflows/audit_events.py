@@ -27,7 +27,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.audit_trail import AuditTrail
 
 _MOST_NAMES = 20
-_LONGEST_REASON = 300
 
 
 def run_started(audit: AuditTrail, request: PipelineRequest) -> None:
@@ -81,7 +80,7 @@ def heal_attempted(audit: AuditTrail, stage: str, attempt: Attempt) -> None:
         stage=stage,
         number=attempt.number,
         verdict=attempt.verdict,
-        reason=attempt.reason[:_LONGEST_REASON],
+        reason=attempt.reason,
         patch=None if attempt.patch is None else attempt.patch.sha256,
         prompts=list(attempt.prompts),
         model=attempt.model,
@@ -103,7 +102,6 @@ def pull_request_published(
         f"#{published.number} from {published.branch}",
         **published.model_dump(mode="json", include={"number", "branch", "head", "tree"}),
     )
-    audit.flush()
 
 
 def review_received(audit: AuditTrail, review: Review, refused: str) -> None:
@@ -133,7 +131,6 @@ def released(audit: AuditTrail, release: Release) -> None:
         unsigned=release.unsigned,
         targets=[receipt.model_dump(mode="json") for receipt in release.receipts],
     )
-    audit.flush()
 
 
 def run_ended(audit: AuditTrail, report: RunReport) -> None:

@@ -22,7 +22,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import call
     from workflows.failures import one_line
 
-_LONGEST_DETAIL = 300
+_LONGEST_TEXT = 300
+_MOST_PARTS = 50
 _BATCH = 12
 _MOST_AT_ONCE = 200
 _APPEND_SECONDS = 30.0
@@ -44,6 +45,7 @@ class AuditTrail:
         self._head: ArtifactRef | None = None
         self._writing: asyncio.Task[None] | None = None
         self._ended: AuditRecord | None = None
+        self._due = False
 
     @property
     def state(self) -> AuditRecord:
@@ -57,10 +59,10 @@ class AuditTrail:
         self._unwritten.append(
             AuditEvent(
                 time=workflow.now().isoformat(),
-                actor=actor[:_LONGEST_DETAIL],
+                actor=_shortened(actor),
                 action=action,
                 detail=_shortened(detail),
-                fields=fields,
+                fields={name: _bounded(value) for name, value in fields.items()},
             )
         )
         if len(self._unwritten) >= _BATCH:
@@ -68,6 +70,7 @@ class AuditTrail:
 
     def flush(self) -> None:
         """Begin to write what is queued. Nobody waits for it, and the order is kept."""
+        self._due = True
         if self._ended is None and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write())
 
@@ -76,11 +79,13 @@ class AuditTrail:
 
         Takes no longer than a minute and a half, even where no publisher answers.
         """
+        if len(self._unwritten) > _MOST_AT_ONCE:
+            self.flush()
         if self._writing is not None and not self._writing.done():
             await workflow.wait([self._writing], timeout=_APPEND_SECONDS)
             self._writing.cancel()
         # What a write that did not end was to write is still here: nothing is lost, or twice.
-        events = tuple(self._unwritten)
+        events = self._last_events()
         try:
             self._ended = await call(
                 "publisher",
@@ -99,8 +104,24 @@ class AuditTrail:
             problem = f"the audit record is not sealed: {one_line(error)}"
             self._ended = AuditRecord(record=self._head, problem=problem)
 
+    def _last_events(self) -> tuple[AuditEvent, ...]:
+        """What is left to write, as much of it as one call carries, and how the run ended."""
+        left_out = len(self._unwritten) - _MOST_AT_ONCE
+        if left_out <= 0:
+            return tuple(self._unwritten)
+        *events, ended = self._unwritten
+        gap = AuditEvent(
+            time=ended.time,
+            actor="regreen",
+            action="events-left-out",
+            detail=f"{left_out} events could not be written",
+            fields={"number": left_out},
+        )
+        return (*events[: _MOST_AT_ONCE - 1], gap, ended)
+
     async def _write(self) -> None:
-        while self._unwritten:
+        while self._due and self._unwritten:
+            self._due = False
             events = tuple(self._unwritten[:_MOST_AT_ONCE])
             try:
                 self._head = await call(
@@ -115,11 +136,23 @@ class AuditTrail:
                 workflow.logger.warning("audit: not written: %s", one_line(error))
                 return
             del self._unwritten[: len(events)]
+            self._due |= len(self._unwritten) >= _BATCH
 
 
 def _shortened(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_DETAIL else f"{line[: _LONGEST_DETAIL - 2]} …"
+    return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 2]} …"
+
+
+def _bounded(value: JsonValue) -> JsonValue:
+    """A value of limited size: whoever sends a review chooses what stands in it."""
+    if isinstance(value, str):
+        return _shortened(value)
+    if isinstance(value, list):
+        return [_bounded(each) for each in value[:_MOST_PARTS]]
+    if isinstance(value, dict):
+        return {name: _bounded(each) for name, each in value.items()}
+    return value
 
 
 ACTIVITIES: dict[Role, list[object]] = {"publisher": [append_audit, seal_audit]}

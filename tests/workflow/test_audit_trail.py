@@ -200,6 +200,32 @@ async def test_reviews_are_told_also_those_that_do_not_count(
     assert told[0].fields["source"] == "webhook"
 
 
+async def test_what_a_review_says_has_limits_and_a_flood_of_them_does_not_stop_the_run(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    writing = Held(ref("audit.jsonl"))
+    script.answer("append_audit", writing, refusal("DiskFull", "no space left"))
+    script.answer("run_tests", red(RED))
+    long = "x" * 10_000
+    async with serving(worker_client, script):
+        with env.with_time_skipping_disabled():
+            run = await start_run(env.client)
+        await waiting(run)
+        await writing.reached.wait()
+        for number in range(220):
+            await send(run, "comment", delivery_id=f"{number} {long}", comment=long)
+        writing.release.set()
+        await send(run, "reject", reviewer=long)
+        _, report = await failure_of(run)
+    assert report.state == "rejected"
+    [seal] = script.given("seal_audit")
+    assert len(seal.events) <= 201
+    gap, ended = seal.events[-2:]
+    assert (gap.action, ended.action) == ("events-left-out", "run-ended")
+    texts = [text for each in seal.events for text in (each.actor, *each.fields.values())]
+    assert max(len(text) for text in texts if isinstance(text, str)) == 300
+
+
 @pytest.mark.parametrize("decision", ["reject", None], ids=["rejected", "expired"])
 async def test_a_run_that_is_not_approved_is_sealed(
     env: WorkflowEnvironment, worker_client: Client, script: Script, decision: str | None
