@@ -122,6 +122,11 @@ def test_killed_in_every_phase_the_shop_is_released_once(program: Program, tmp_p
     assert [actions.count(action) for action in once] == [1] * len(once)
     assert program.run("verify", final["release"]["directory"]).code == 0
     assert working_state(repository) == before
+    for database in program.state.glob("temporal.db*"):
+        database.unlink()
+    forgotten = program.run("audit", run["commit"], "--verify", "--json")
+    assert forgotten.code == 0, forgotten.errors
+    assert forgotten.document["lines"] == audit.document["lines"]
 
 
 def test_a_second_run_of_the_commit_joins_and_takes_over_from_a_killed_host(
