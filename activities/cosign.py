@@ -93,7 +93,7 @@ async def sign_files(request: SignRequest) -> SignedFiles:
     contents = {file.content.sha256: file for file in request.files}
     with private_folder() as folder:
         key = await signing_key(cosign, folder)
-        log = chosen_log()
+        log = chosen_log() if request.logged else None
         kept = _kept(key)
         works = []
         for number, (digest, file) in enumerate(contents.items(), start=1):

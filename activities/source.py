@@ -1,5 +1,6 @@
 """The source step: fetch a commit with the forge's credentials and pack it as an artifact."""
 
+import hashlib
 from pathlib import Path
 
 from pydantic import Field
@@ -58,7 +59,8 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
                 non_retryable=True,
             ) from error
         try:
-            pipeline = await read_pipeline(bare, request.commit)
+            file = await _pipeline_file(bare, request.commit)
+            pipeline = _parsed(file)
         except UsageError as error:
             raise ApplicationError(
                 str(error), type="PipelineFileInvalid", non_retryable=True
@@ -82,7 +84,10 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
             base_ref=base.ref,
         )
     announces = bool(announcement_places(load_settings()))
-    return SourceFetched(source=source, pipeline=pipeline, announces=announces)
+    digest = "" if file is None else hashlib.sha256(file).hexdigest()
+    return SourceFetched(
+        source=source, pipeline=pipeline, pipeline_sha256=digest, announces=announces
+    )
 
 
 async def _has(repository: Path, commit: str) -> bool:
@@ -98,10 +103,17 @@ async def read_pipeline(repository: Path, commit: str) -> Pipeline:
 
     Raises UsageError as `parse_pipeline` does.
     """
+    return _parsed(await _pipeline_file(repository, commit))
+
+
+async def _pipeline_file(repository: Path, commit: str) -> bytes | None:
     listed = await git(["ls-tree", commit, "--", FILE_NAME], cwd=repository)
     if not listed.strip():
-        return Pipeline()
+        return None
     if not listed.startswith(b"100"):
         raise UsageError(f"{FILE_NAME} is not a regular file in commit {commit[:12]}")
-    text = await git(["cat-file", "blob", f"{commit}:{FILE_NAME}"], cwd=repository)
-    return parse_pipeline(text.decode("utf-8", "replace"))
+    return await git(["cat-file", "blob", f"{commit}:{FILE_NAME}"], cwd=repository)
+
+
+def _parsed(file: bytes | None) -> Pipeline:
+    return Pipeline() if file is None else parse_pipeline(file.decode("utf-8", "replace"))

@@ -9,6 +9,7 @@ from regreen.contracts.release import Expectations
 from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
 from starters import (
+    audit_command,
     heal_command,
     init_command,
     look,
@@ -180,6 +181,37 @@ def show(
     """
     settings = run_command.use_state(state)
     return complete(look.show(run, json=json, sarif=sarif, settings=settings))
+
+
+@app.command()
+def audit(
+    run: Annotated[str, typer.Argument(help="A run as elsewhere, or an exported record.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check chain, seal and signature.")
+    ] = False,
+    key: Annotated[
+        Path | None, typer.Option(help="The public key to trust; verifies.", show_default=False)
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="File for the record; signature and key beside it.", show_default=False),
+    ] = None,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """Show the audit record of a run: who did what and when. Verify it, also offline.
+
+    Without `--key` the record's own key is used: that shows that it is whole, not who made it.
+
+    Examples: `regreen audit 3f2a9c1 --verify` · `regreen audit 3f2a9c1 --export audit.jsonl` ·
+    `regreen audit audit.jsonl --key release.pub`
+    """
+    settings = run_command.use_state(state)
+    return complete(
+        audit_command.audit(
+            run, verify=verify, key=key, export=export, json=json, settings=settings
+        )
+    )
 
 
 @app.command()

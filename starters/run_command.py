@@ -136,6 +136,8 @@ def print_result(report: RunReport, ui: str | None) -> None:
         _line(f"        regreen reject {report.workflow_id}")
     if report.release is not None:
         _line(f"release {report.release.version}: {report.release.directory}")
+    if report.audit.problem:
+        output.print(report.audit.problem, style="bold red", markup=False)
     page = run_page(report, ui)
     if page is not None:
         _line(f"web UI while the server runs: {page}")

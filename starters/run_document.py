@@ -16,6 +16,9 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
         path = local_path(ref, settings.artifacts_url)
         return ref.model_dump() | {"path": None if path is None else str(path)}
 
+    def optional(ref: ArtifactRef | None) -> dict[str, Any] | None:
+        return None if ref is None else artifact(ref)
+
     def stage(report: StageReport) -> dict[str, Any]:
         return {
             "name": report.name,
@@ -28,7 +31,7 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
                     "healer": attempt.healer,
                     "verdict": attempt.verdict,
                     "reason": attempt.reason,
-                    "patch": None if attempt.patch is None else artifact(attempt.patch),
+                    "patch": optional(attempt.patch),
                     "candidates": attempt.candidates,
                     "tokens": attempt.tokens,
                     "cost_usd": attempt.cost_usd,
@@ -73,6 +76,14 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
             "targets": [receipt.model_dump(mode="json") for receipt in release.receipts],
         },
         "refused_reviews": [each.model_dump(mode="json") for each in report.refused_reviews],
+        "audit": {
+            "record": optional(report.audit.record),
+            "sealed": report.audit.sealed,
+            "bundle": optional(report.audit.bundle),
+            "public_key": optional(report.audit.public_key),
+            "unsigned": report.audit.unsigned,
+            "problem": report.audit.problem,
+        },
         "ui": run_page(report, ui),
     }
 

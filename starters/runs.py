@@ -123,6 +123,15 @@ async def report_of(client: Client, run: str) -> RunReport:
         raise translated(error, run) from error
 
 
+async def has_ended(client: Client, run: str) -> bool:
+    """Whether a run is closed, also when it was ended from outside and could not say so."""
+    try:
+        description = await client.get_workflow_handle(run).describe()
+    except RPCError as error:
+        raise translated(error, run) from error
+    return description.status is not WorkflowExecutionStatus.RUNNING
+
+
 async def follow(
     client: Client, run: str, show: Callable[[Progress], None], *, through_waiting: bool = False
 ) -> RunReport:

@@ -2,9 +2,9 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -91,3 +91,15 @@ async def not_cancelled(step: Awaitable[Result]) -> Result:
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
     return result
+
+
+async def uninterrupted(step: Coroutine[Any, Any, Result]) -> Result:
+    """Await a step to its end, whatever is cancelled meanwhile."""
+    task = asyncio.ensure_future(step)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    return task.result()

@@ -5,6 +5,7 @@ import textwrap
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from regreen.contracts.audit import AuditRecord
     from regreen.contracts.run import RunReport, StageReport
     from regreen.markdown import code, prose
     from workflows.triage_text import triage_lines
@@ -34,6 +35,7 @@ def run_details(report: RunReport) -> str:
         parts += ["", f"Pull request #{report.pull_request.number}: `{report.pull_request.branch}`"]
     if report.release is not None:
         parts += ["", f"Release {report.release.version}: `{report.release.directory}`"]
+    parts += _audit_lines(report.audit)
     return "\n".join(parts)
 
 
@@ -43,6 +45,17 @@ def _refusals(report: RunReport) -> list[str]:
         for each in report.refused_reviews[-_REFUSALS:]
     ]
     return [part for line in lines for part in ("", line)]
+
+
+def _audit_lines(audit: AuditRecord) -> list[str]:
+    """Where the audit record lies, or why it is not what it should be, in one line."""
+    if audit.problem:
+        return ["", f"**{prose(audit.problem)}**"]
+    if audit.record is None:
+        return []
+    state = "signed" if audit.bundle else f"NOT SIGNED: {prose(audit.unsigned)}"
+    told = f", {state}" if audit.sealed else " so far"
+    return ["", f"Audit record{told}: `sha256:{audit.record.sha256}`"]
 
 
 def _row(*cells: str) -> str:

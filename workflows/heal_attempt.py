@@ -62,6 +62,8 @@ async def try_to_heal(
     attempt = attempt.model_copy(
         update={
             "reason": attempt.reason + asked.remarks,
+            "model": asked.model,
+            "prompts": tuple(asked.prompts),
             "tokens": sum(each.input_tokens + each.output_tokens for each in asked.replies),
             "cost_usd": sum(each.cost_usd for each in asked.replies),
             "seconds": round(workflow.time() - started, 3),

@@ -24,6 +24,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from regreen.contracts.source import Source, Workspace
     from regreen.pipeline_file import Pipeline
+    from workflows import audit_events
+    from workflows.audit_trail import AuditTrail
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Line:
     request: PipelineRequest
     show: Callable[[], None]
     """Bring the UI up to date; for a stage whose state changes while it runs."""
+    audit: AuditTrail
+    """The run's audit record, told where things happen."""
     pipeline: Pipeline = field(default_factory=Pipeline)
     source: Source | None = None
     workspace: Workspace | None = None
@@ -68,7 +72,7 @@ class Line:
     """Whether later decisions come too late."""
     refused_reviews: list[RefusedReview] = field(default_factory=list)
     refusals_told: int = 0
-    """How many of those are on the record."""
+    """How many of those are on the pull request."""
     merges: list[Merge] = field(default_factory=list)
     """Merges of the pull request that are not looked at yet."""
     merge: Merge | None = None
@@ -96,6 +100,7 @@ class Line:
 
     def refuse(self, review: Review, reason: str) -> None:
         """Note that a decision does not count."""
+        audit_events.review_refused(self.audit, review, reason)
         self.refused_reviews.append(
             RefusedReview(
                 reviewer=review.reviewer,

@@ -55,10 +55,17 @@ class ModelRound:
 
     candidates: list[Candidate] = field(default_factory=list)
     replies: list[ModelReply] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+    """SHA-256 of the prompts that were sent, in the order of the candidates."""
     unusable: list[str] = field(default_factory=list)
     """Why first replies could not be used where the second could."""
     exhausted: str = ""
     """Why it is no use to ask the model again; empty when it is."""
+
+    @property
+    def model(self) -> str:
+        """Who answered, as the service names it; empty when nobody did."""
+        return ", ".join(sorted({each.model for each in self.replies}))
 
     @property
     def remarks(self) -> str:
@@ -114,7 +121,7 @@ async def ask_for_patches(number: int, heal_round: HealRound) -> ModelRound | Ex
         return Exhausted(too_little(left, longest))
     if heal_round.seconds_left <= 0:
         return Exhausted(_time_is_up(heal_round))
-    asked = ModelRound()
+    asked = ModelRound(prompts=[each.prompt.sha256 for each in prompts.prompts[:wanted]])
     conversations = [
         _Conversation(heal_round, asked, terms, prompts, share, number, index).propose(prompt)
         for index, prompt in enumerate(prompts.prompts[:wanted])

@@ -8,11 +8,11 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.source import SourceRequest, fetch_source
     from regreen.contracts.run import Merge, Review, SourceFetched, StageReport
+    from workflows import audit_events
     from workflows.calls import call
     from workflows.failures import one_line
     from workflows.line import Line
     from workflows.reviewing import why_not_allowed
-    from workflows.run_record import record
     from workflows.stages.tests import hand_over
 
 # A merge moves the ref too, and the news of the two come in either order.
@@ -56,7 +56,8 @@ async def go_on_with_merge(line: Line, merge: Merge) -> StageReport:
             raise
         line.reason = f"{approved}, but {one_line(error)}"
         return StageReport(name="approval", state="failed", summary=line.reason)
-    await record(line, f"merged-{merge.commit[:12]}", merge.merged_by, "merged", approved)
+    audit_events.source_fetched(line.audit, fetched)
+    line.audit.record("merged", approved, actor=merge.merged_by, key=f"merged-{merge.commit[:12]}")
     same = fetched.source.tree == line.pull_request.tree
     packages, plan = list(line.packages), line.plan
     line.go_on_with(fetched.source, fetched.pipeline, ())
@@ -88,7 +89,7 @@ async def base_moved_on(line: Line) -> StageReport | None:
     news = f"{line.request.ref} has moved to {moved[:12]}"
     if line.pipeline.approval.moved_base == "cancel" or line.pull_request is None:
         line.ended_as, line.reason = "cancelled", f"{news} while the run waited"
-        await record(line, f"moved-{moved[:12]}", "regreen", "cancelled", line.reason)
+        line.audit.record("cancelled", line.reason, actor="regreen", key=f"moved-{moved[:12]}")
         return StageReport(name="approval", state="failed", summary=line.reason)
     try:
         fetched = await _fetch(line, moved)
@@ -101,10 +102,11 @@ async def base_moved_on(line: Line) -> StageReport | None:
             raise
         line.begin_again = False
         line.ended_as, line.reason = "cancelled", f"{news}; no rebase: {one_line(error)}"
-        await record(line, f"moved-{moved[:12]}", "regreen", "cancelled", line.reason)
+        line.audit.record("cancelled", line.reason, actor="regreen", key=f"moved-{moved[:12]}")
         return StageReport(name="approval", state="failed", summary=line.reason)
     summary = f"{news}: the heals are on it now, everything is verified again"
-    await record(line, f"moved-{moved[:12]}", "regreen", "rebased", summary)
+    audit_events.source_fetched(line.audit, fetched)
+    line.audit.record("rebased", summary, actor="regreen", key=f"moved-{moved[:12]}")
     return StageReport(name="approval", state="failed", summary=summary)
 
 

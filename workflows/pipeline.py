@@ -19,9 +19,12 @@ with workflow.unsafe.imports_passed_through():
         StageReport,
     )
     from regreen.contracts.source import Workspace
+    from regreen.contracts.test_stage import StageAttempt
     from regreen.roles import Role
+    from workflows import audit_events, audit_trail
     from workflows.announcing import Announcer
-    from workflows.calls import call
+    from workflows.audit_trail import AuditTrail
+    from workflows.calls import call, uninterrupted
     from workflows.details import run_details
     from workflows.failures import one_line
     from workflows.line import Line
@@ -39,7 +42,8 @@ class PipelineWorkflow:
 
     @workflow.init
     def __init__(self, request: PipelineRequest) -> None:
-        self._line = Line(workflow.info().workflow_id, request, show=self._show)
+        audit = AuditTrail(request)
+        self._line = Line(workflow.info().workflow_id, request, show=self._show, audit=audit)
         self._state: RunState = "running"
         self._sandbox = ""
         self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
@@ -64,6 +68,7 @@ class PipelineWorkflow:
             pull_request=line.pull_request or line.merged_pull_request,
             release=line.release,
             refused_reviews=tuple(line.refused_reviews[-_REFUSED_SHOWN:]),
+            audit=line.audit.state,
         )
 
     @workflow.signal(description="A person's decision: reviewer, decision (approve or reject).")
@@ -77,8 +82,13 @@ class PipelineWorkflow:
         if not self._line.waiting_for and review.decision == "approve":
             self._line.refuse(review, "there is nothing to see yet; approve when the run waits")
             return
+        audit_events.review_received(self._line.audit, review)
         self._deliveries.add(review.delivery_id)
         self._line.reviews.append(review)
+
+    @workflow.signal(description="An attempt that a test stage of this run has made.")
+    def attempted(self, made: StageAttempt) -> None:
+        audit_events.heal_attempted(self._line.audit, made.stage, made.attempt)
 
     @workflow.signal(description="The run's pull request was merged: commit, merged_by.")
     def merged(self, merge: Merge) -> None:
@@ -92,6 +102,7 @@ class PipelineWorkflow:
 
     @workflow.run
     async def run(self, request: PipelineRequest) -> RunReport:
+        audit_events.run_started(self._line.audit, request)
         try:
             await self._fetch()
             await self._run_stages()
@@ -110,11 +121,9 @@ class PipelineWorkflow:
             self._line.reason = "on request" if self._state == "cancelled" else one_line(error)
             self._close_stages()
             if self._state == "cancelled":
-                self._show()
-                await self._announcer.end()
+                await self._end()
                 raise
-        self._show()
-        await self._announcer.end()
+        await self._end()
         report = self.report()
         if self._state in ("passed", "released"):
             return report
@@ -122,6 +131,13 @@ class PipelineWorkflow:
         raise ApplicationError(
             self._line.reason, report, type=f"Pipeline{kind}", non_retryable=True
         )
+
+    async def _end(self) -> None:
+        audit_events.run_ended(self._line.audit, self.report())
+        await uninterrupted(self._line.audit.seal())
+        self._show()
+        # A signal that is sent while a workflow closes is dropped.
+        await self._announcer.end()
 
     async def _fetch(self) -> None:
         request = self._line.request
@@ -137,6 +153,7 @@ class PipelineWorkflow:
             ),
             summary=f"git fetch {request.ref} {request.commit[:12]}",
         )
+        audit_events.source_fetched(self._line.audit, fetched)
         self._announcer.begin(fetched, self.report())
         self._line.source = fetched.source
         self._line.pipeline = fetched.pipeline
@@ -201,6 +218,7 @@ class PipelineWorkflow:
         started = self._started.get(stage.name)
         seconds = 0.0 if started is None else round(workflow.time() - started, 3)
         self._stages[stage.name] = report.model_copy(update={"seconds": seconds})
+        audit_events.stage_ended(self._line.audit, self._stages[stage.name])
 
     def _close_stages(self) -> None:
         cancelled = self._state == "cancelled"
@@ -209,6 +227,7 @@ class PipelineWorkflow:
                 state = "cancelled" if cancelled and report.running else "skipped"
                 update = {"state": state, "running": False}
                 self._stages[name] = report.model_copy(update=update)
+                audit_events.stage_ended(self._line.audit, self._stages[name])
 
     def _verdict(self) -> RunState:
         if self._line.ended_as is not None:
@@ -238,10 +257,13 @@ class PipelineWorkflow:
         )
         workflow.set_current_details(run_details(report))
         self._announcer.see(report)
+        if report.state == "waiting":
+            # It can take days, and what has happened so far is to be found meanwhile.
+            self._line.audit.flush()
 
 
 WORKFLOWS = [PipelineWorkflow]
 ACTIVITIES: dict[Role, list[object]] = {
-    "publisher": [fetch_source],
+    "publisher": [fetch_source, *audit_trail.ACTIVITIES["publisher"]],
     "runner": [report_isolation],
 }

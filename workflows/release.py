@@ -4,9 +4,8 @@ Publishing is the pivot. Until then whatever fails, and a cancellation, takes ba
 last step first. From then on the release only goes forwards.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -23,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.release_verification import verify_published_release
     from regreen.contracts.publishing import PublishedParts, TargetRequest
     from regreen.contracts.release import (
+        FolderReceipt,
         FolderRequest,
         PublishedRelease,
         ReleaseFile,
@@ -33,12 +33,11 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.run import Release
     from regreen.roles import Role
     from workflows import release_targets
+    from workflows.calls import uninterrupted
     from workflows.release_calls import call_publisher
     from workflows.release_signing import sign
 
 _STEPS = ("sign", "tag", "draft", "publish", "verify")
-
-Result = TypeVar("Result")
 
 
 @workflow.defn
@@ -70,19 +69,22 @@ class ReleaseWorkflow:
             await self._draft(request, folder)
             targets = release_targets.target_requests(request, files, signed)
             await self._stage(request, targets)
-            directory = await _uninterrupted(self._publish(request, folder))
+            folder_receipt = await uninterrupted(self._publish(request, folder))
+            directory = folder_receipt.directory
             self._published = PublishedParts(tag=tag, folder=folder, targets=targets)
         except BaseException:
             await self._compensate(request)
             raise
-        receipts = await _uninterrupted(release_targets.publish(targets))
-        await _uninterrupted(self._verify(request, directory, signed))
-        await _uninterrupted(release_targets.verify(targets))
+        receipts = await uninterrupted(release_targets.publish(targets))
+        await uninterrupted(self._verify(request, directory, signed))
+        await uninterrupted(release_targets.verify(targets))
         return Release(
             version=request.plan.version,
             directory=directory,
             tag=request.plan.tag,
             unsigned=signed.skipped,
+            sums=folder_receipt.sums,
+            public_key=signed.public_key.sha256 if signed.public_key else "",
             receipts=receipts,
         )
 
@@ -136,7 +138,7 @@ class ReleaseWorkflow:
             self._states[target.target.label] = await release_targets.stage(target)
             self._show(request)
 
-    async def _publish(self, request: ReleaseRequest, folder: FolderRequest) -> str:
+    async def _publish(self, request: ReleaseRequest, folder: FolderRequest) -> FolderReceipt:
         receipt = await call_publisher(
             publish_release_folder,
             folder,
@@ -145,7 +147,7 @@ class ReleaseWorkflow:
         adopted = " was there, same bytes" if receipt.adopted else ""
         self._states["publish"] = f"{receipt.directory}{adopted}"
         self._show(request)
-        return receipt.directory
+        return receipt
 
     async def _verify(self, request: ReleaseRequest, directory: str, signed: SignedFiles) -> None:
         report = await call_publisher(
@@ -159,7 +161,7 @@ class ReleaseWorkflow:
     async def _compensate(self, request: ReleaseRequest) -> None:
         for name, undo in reversed(self._undo):
             try:
-                self._states[name] = await _uninterrupted(undo())
+                self._states[name] = await uninterrupted(undo())
             except ActivityError as error:
                 # The other steps are still to be taken back, and the first error is the news.
                 self._states[name] = f"NOT taken back: {error.cause or error}"
@@ -180,18 +182,6 @@ def _tag_message(request: ReleaseRequest, signed: SignedFiles) -> str:
     if signed.public_key is not None:
         message += f"\nSigning key SHA-256: {signed.public_key.sha256}"
     return message
-
-
-async def _uninterrupted(step: Coroutine[Any, Any, Result]) -> Result:
-    """Await a step to its end, whatever is cancelled meanwhile."""
-    task = asyncio.ensure_future(step)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    return task.result()
 
 
 ACTIVITIES: dict[Role, list[object]] = {

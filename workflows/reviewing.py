@@ -11,7 +11,6 @@ with workflow.unsafe.imports_passed_through():
     from regreen.markdown import prose
     from workflows.calls import call
     from workflows.line import Line
-    from workflows.run_record import record
 
 
 async def weigh_reviews(line: Line) -> None:
@@ -31,26 +30,24 @@ async def weigh_reviews(line: Line) -> None:
 
 
 async def tell_refusals(line: Line) -> None:
-    """Say on the record, and on the pull request, which decisions do not count and why."""
-    while line.refusals_told < len(line.refused_reviews):
+    """Say on the pull request which decisions do not count, and why."""
+    while line.pull_request is not None and line.refusals_told < len(line.refused_reviews):
         number = line.refusals_told = line.refusals_told + 1
         refused = line.refused_reviews[number - 1]
         text = f"The decision `{refused.decision}` of {prose(refused.reviewer)} does not count: "
         text += f"{refused.reason}."
-        await record(line, f"refused-{number}", refused.reviewer, "refused", text)
-        if line.pull_request is not None:
-            await call(
-                "publisher",
-                comment_on_pull_request,
-                Comment(
-                    pull_request=line.pull_request,
-                    repository=line.request.repository,
-                    key=f"refused-{number}",
-                    text=text,
-                ),
-                summary=f"#{line.pull_request.number}: a decision that does not count",
-                timeout=60,
-            )
+        await call(
+            "publisher",
+            comment_on_pull_request,
+            Comment(
+                pull_request=line.pull_request,
+                repository=line.request.repository,
+                key=f"refused-{number}",
+                text=text,
+            ),
+            summary=f"#{line.pull_request.number}: a decision that does not count",
+            timeout=60,
+        )
 
 
 async def why_not_allowed(line: Line, person: str, source: str) -> str:

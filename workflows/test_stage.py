@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.test_stage import TestStageRequest, TestStageResult
     from regreen.contracts.testing import TestReport, Triage
     from regreen.roles import Role
+    from workflows.audit_events import tell_run
     from workflows.calls import call
     from workflows.failures import one_line
     from workflows.heal_attempt import try_to_heal
@@ -153,10 +154,10 @@ class TestStageWorkflow:
                 unavailable.append(f"{healers[0]}: {outcome.reason}")
                 healers.pop(0)
                 if outcome.attempt is not None:
-                    self._attempts.append(outcome.attempt)
+                    await self._count(outcome.attempt)
                 continue
             attempt = outcome.attempt
-            self._attempts.append(attempt)
+            await self._count(attempt)
             self._failed += outcome.failed
             await remember(repository, triage.signature, outcome.failed)
             if outcome.suite is not None:
@@ -169,6 +170,10 @@ class TestStageWorkflow:
         why = "; ".join(unavailable) or f"all {budget.attempts} attempts used"
         red = f"{upstream_note(triage)}{_red(report, triage)}"
         return self._end("failed", f"{red}. Not healed: {why}", report)
+
+    async def _count(self, attempt: Attempt) -> None:
+        self._attempts.append(attempt)
+        await tell_run(self._request.stage, attempt)
 
     def _healed(
         self, attempt: Attempt, patched: TestReport, report: TestReport, triage: Triage

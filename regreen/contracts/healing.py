@@ -131,6 +131,10 @@ class Attempt(Contract):
     """The guard's `normal_form` of the patch."""
     candidates: int = 0
     """How many candidate patches the search healer ran, those before a crash included."""
+    model: str = ""
+    """The model that answered, as the service names it."""
+    prompts: tuple[str, ...] = ()
+    """SHA-256 of each prompt that was sent, in order."""
     tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0

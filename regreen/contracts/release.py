@@ -87,6 +87,8 @@ class SignRequest(Contract):
 
     files: tuple[ReleaseFile, ...]
     require: tuple[str, ...] = ()
+    logged: bool = True
+    """Whether the signatures go into the transparency log, where one is chosen."""
 
 
 class SignedFiles(Contract):

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.audit import AuditRecord
 from regreen.contracts.base import Contract
 from regreen.contracts.gates import GateVerdict
 from regreen.contracts.healing import Attempt
@@ -42,6 +43,8 @@ class SourceFetched(Contract):
     source: Source
     pipeline: Pipeline
     """The commit's `regreen.yaml`, or the defaults."""
+    pipeline_sha256: str = ""
+    """SHA-256 of that file; empty where there is none."""
     forge: Literal["local", "github"] = "local"
     """Where the run's pull request is opened."""
     announces: bool = False
@@ -113,6 +116,10 @@ class Release(Contract):
     tag: str
     unsigned: str = ""
     """Why nothing is signed; empty when everything is."""
+    sums: str = ""
+    """SHA-256 of the release folder's `SHA256SUMS`."""
+    public_key: str = ""
+    """SHA-256 of the key that verifies it; empty when it is not signed."""
     receipts: tuple[TargetReceipt, ...] = ()
     """What was found on each target beside the release folder."""
 
@@ -145,6 +152,8 @@ class RunReport(Contract):
     release: Release | None = None
     refused_reviews: tuple[RefusedReview, ...] = ()
     """Decisions that did not count, the newest twenty."""
+    audit: AuditRecord = AuditRecord()
+    """Where the audit record lies, as far as it is written."""
 
 
 class Review(Contract):

@@ -22,6 +22,13 @@ class TestStageRequest(StageRequest):
     """What the stage has tried on an earlier tree of the same run; it counts."""
 
 
+class StageAttempt(Contract):
+    """An attempt that a stage has just made, for the run's audit record."""
+
+    stage: str
+    attempt: Attempt
+
+
 class TestStageResult(Contract):
     """How a test stage ended; while it runs, its `progress` query gives the same."""
 

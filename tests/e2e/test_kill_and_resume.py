@@ -110,14 +110,23 @@ def test_killed_in_every_phase_the_shop_is_released_once(program: Program, tmp_p
     assert heals.splitlines() == [final["pull_request"]["branch"]]
     records = list((program.state / "pull-requests").rglob("*.json"))
     assert [record.name for record in records] == ["1.json"]
-    audit = [
-        json.loads(line)["action"]
-        for path in (program.state / "audit").rglob("*.jsonl")
-        for line in path.read_text("utf-8").splitlines()
+    audit = program.run("audit", run["commit"], "--verify", "--json")
+    assert audit.code == 0, audit.output
+    assert audit.document["verification"]["signed"]
+    told = [line for line in audit.document["lines"] if line["action"] == "heal-attempted"]
+    assert [(line["number"], line["verdict"], line["patch"]) for line in told] == [
+        (each["number"], each["verdict"], (each["patch"] or {}).get("sha256")) for each in attempts
     ]
-    assert audit.count("approved") == 1
+    actions = [line["action"] for line in audit.document["lines"]]
+    once = ("pull-request-opened", "approved", "released", "run-ended", "record-sealed")
+    assert [actions.count(action) for action in once] == [1] * len(once)
     assert program.run("verify", final["release"]["directory"]).code == 0
     assert working_state(repository) == before
+    for database in program.state.glob("temporal.db*"):
+        database.unlink()
+    forgotten = program.run("audit", run["commit"], "--verify", "--json")
+    assert forgotten.code == 0, forgotten.errors
+    assert forgotten.document["lines"] == audit.document["lines"]
 
 
 def test_a_second_run_of_the_commit_joins_and_takes_over_from_a_killed_host(

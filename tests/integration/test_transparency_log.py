@@ -94,6 +94,18 @@ async def test_what_is_signed_again_is_not_entered_again(
     assert len(log.entries) == 1 + 1
 
 
+async def test_what_is_not_for_the_public_is_signed_and_not_entered(
+    log: TransparencyLogDouble,
+) -> None:
+    file = ReleaseFile(path="audit.jsonl", content=await put_bytes("audit.jsonl", b"{}"))
+
+    signed = await sign_files(SignRequest(files=(file,), logged=False))
+
+    assert signed.trusted_root is None
+    assert "tlogEntries" not in (await _bundle(signed))["verificationMaterial"]
+    assert len(log.entries) == 1
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_an_answer_that_was_lost_is_adopted(
     log: TransparencyLogDouble, tmp_path: Path, when: str

@@ -7,8 +7,9 @@ from typing import Any
 
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, CancelledError
 
+from regreen.contracts.audit import AuditEvent
 from regreen.contracts.run import PipelineRequest, Review, RunReport
 from regreen.contracts.source import Workspace
 from regreen.contracts.test_stage import TestStageRequest, TestStageResult
@@ -16,6 +17,7 @@ from regreen.pipeline_file import Pipeline
 from regreen.roles import task_queue
 from starters import runs
 from tests.workflow.sample_answers import SOURCE, request
+from tests.workflow.scripted_activities import Script
 from workflows.pipeline import PipelineWorkflow
 from workflows.test_stage import TestStageWorkflow
 
@@ -90,6 +92,24 @@ async def failure_of(run: Run) -> tuple[str, RunReport]:
         assert error.cause.message == carried.reason
         return str(error.cause.type), carried
     raise AssertionError(f"the run ended well: {report}")
+
+
+async def cancel(run: Run) -> None:
+    """Cancel the run and wait for its end, so that it leaves nothing to other tests' workers."""
+    await run.cancel()
+    try:
+        await run.result()
+    except WorkflowFailureError as error:
+        assert isinstance(error.cause, CancelledError), error.cause
+        return
+    raise AssertionError("the run ended before it was cancelled")
+
+
+def recorded(script: Script, *actions: str) -> list[AuditEvent]:
+    """What audit records were told so far, in order; with `actions` only of these."""
+    written = [*script.given("append_audit"), *script.given("seal_audit")]
+    events = [event for each in written for event in each.events]
+    return [event for event in events if not actions or event.action in actions]
 
 
 async def current_details(workflow: Run | Stage) -> str:

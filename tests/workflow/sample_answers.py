@@ -11,6 +11,7 @@ from activities.patch_memory import FailedPatches
 from activities.waivers import Waivers, moment
 from regreen.contracts.announcement import Alerts, AnnouncementKind, AnnouncementPlaces, Told
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.audit import AuditRecord
 from regreen.contracts.dependencies import DependencyList
 from regreen.contracts.gates import (
     Finding,
@@ -299,7 +300,13 @@ ALL_GREEN: dict[str, Any] = {
     "package_by_command": packaged("command", "shop.tar"),
     "write_bills_of_materials": passed("14 components", "shop-1.1.0.cdx.json"),
     "plan_release": PLAN,
-    "record_audit_event": None,
+    "append_audit": ref("audit.jsonl"),
+    "seal_audit": AuditRecord(
+        record=ref("audit.jsonl"),
+        sealed=True,
+        bundle=ref("audit.jsonl.bundle"),
+        public_key=ref("cosign.pub"),
+    ),
     "comment_on_pull_request": None,
     "decide_pull_request": None,
     "find_announcement_places": AnnouncementPlaces(

@@ -17,6 +17,7 @@ from tests.workflow.running import (
     Run,
     current_details,
     failure_of,
+    recorded,
     report_of,
     send,
     start_run,
@@ -104,7 +105,10 @@ async def test_an_outdated_approval_is_refused_with_the_reason_everywhere(
         assert (await run.result()).state == "passed"
     [comment] = script.given("comment_on_pull_request")
     assert reason in comment.text
-    assert [event.action for event in script.given("record_audit_event")] == ["refused", "approved"]
+    assert [event.action for event in recorded(script, "review-refused", "approved")] == [
+        "review-refused",
+        "approved",
+    ]
 
 
 async def test_four_eyes_are_those_of_two_people(

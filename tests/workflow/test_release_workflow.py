@@ -215,7 +215,13 @@ async def test_steps_run_in_order_and_the_folder_holds_everything(
 ) -> None:
     async with _started(env.client, publisher.all(), _request()) as handle:
         release = await handle.result()
-    assert release == Release(version="1.0.0", directory="/releases/1.0.0", tag="v1.0.0")
+    assert release == Release(
+        version="1.0.0",
+        directory="/releases/1.0.0",
+        tag="v1.0.0",
+        sums="0" * 64,
+        public_key=_ref("cosign.pub").sha256,
+    )
     assert publisher.calls == PUBLISHED
     signed = [
         "shop-1.0.0-py3-none-any.whl",

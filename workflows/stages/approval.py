@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.audit import record_audit_event
     from activities.local_forge import comment_on_pull_request, decide_pull_request
     from activities.reviewer_check import check_reviewer
     from activities.versioning import plan_release
@@ -21,7 +20,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.moved_source import base_moved_on, go_on_with_merge, merge_heard
     from workflows.patch_memory import remember
     from workflows.reviewing import tell_refusals, weigh_reviews
-    from workflows.run_record import record
 
 
 async def execute(line: Line) -> StageReport:
@@ -182,7 +180,7 @@ def _waiver_ended(verdict: GateVerdict) -> str:
 async def _remind(line: Line, number: int) -> None:
     command = f"regreen approve {line.workflow_id}"
     text = f"Reminder {number}: waiting for {line.waiting_for}. Run `{command}`."
-    await record(line, f"reminder-{number}", "regreen", "reminder", text)
+    line.audit.record("reminder", text, actor="regreen", key=f"reminder-{number}")
     if line.pull_request is not None:
         await call(
             "publisher",
@@ -204,7 +202,7 @@ async def _decided(line: Line, verb: str, reviews: list[Review]) -> None:
     for number, review in enumerate(reviews):
         texts.append(f"{verb} by {review.reviewer} ({review.source}), {tree}. {review.comment}")
         key = f"{line.head[:12]}/decision-{number}"
-        await record(line, key, review.reviewer, verb, texts[-1])
+        line.audit.record(verb, texts[-1], actor=review.reviewer, key=key)
     if line.pull_request is not None:
         await call(
             "publisher",
@@ -237,7 +235,6 @@ async def _remember(line: Line, reason: str) -> None:
 ACTIVITIES: dict[Role, list[object]] = {
     "publisher": [
         plan_release,
-        record_audit_event,
         comment_on_pull_request,
         decide_pull_request,
         check_reviewer,

@@ -6,6 +6,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.release import ReleaseRequest
     from regreen.contracts.run import StageReport
     from regreen.roles import Role, task_queue
+    from workflows.audit_events import released
     from workflows.line import Line
     from workflows.release import ReleaseWorkflow
 
@@ -36,6 +37,7 @@ async def execute(line: Line) -> StageReport:
         task_queue=task_queue("orchestrator"),
         static_summary=f"release {line.plan.tag}",
     )
+    released(line.audit, line.release)
     summary = f"{line.plan.tag} in {line.release.directory}"
     if line.release.unsigned:
         summary += f"; NOT SIGNED, skipped: {line.release.unsigned}"

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.run import StageReport
     from regreen.contracts.test_stage import TestStageRequest
     from regreen.roles import Role, task_queue
+    from workflows.audit_events import pull_request_published
     from workflows.calls import call
     from workflows.line import Line
     from workflows.test_stage import TestStageWorkflow
@@ -74,6 +75,7 @@ async def hand_over(line: Line) -> None:
     branch = f"auto-heal/{line.heals[0].stage}/{workflow.now().strftime(_BRANCH_TIME)}"
     if line.pull_request is not None:
         branch = line.pull_request.branch
+    before = line.pull_request
     quarantined = [name for names in line.quarantined.values() for name in names]
     line.pull_request = await call(
         "publisher",
@@ -90,6 +92,7 @@ async def hand_over(line: Line) -> None:
         summary=f"pull request from {branch}{quarantine_count(quarantined)}",
         timeout=120,
     )
+    pull_request_published(line.audit, before, line.pull_request)
 
 
 def _part(line: Line) -> str:
