@@ -7,7 +7,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import put_file
+from activities.forge import github_of
 from activities.git import git, object_format
+from activities.git_credentials import git_credentials
 from activities.heartbeat import heartbeating
 from activities.workspace import private_folder
 from regreen.contracts.base import Contract
@@ -16,6 +18,7 @@ from regreen.contracts.source import Source
 from regreen.errors import UsageError
 from regreen.pipeline_file import Pipeline
 from regreen.pipeline_reading import FILE_NAME, parse_pipeline
+from regreen.settings import load_settings
 
 
 class SourceRequest(Contract):
@@ -34,17 +37,23 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
 
     Raises ApplicationError `SourceMissing` or `PipelineFileInvalid`, neither retryable.
     """
+    credentials = await git_credentials(request.location, load_settings())
+    name = await github_of(request.location, request.commit)
     with private_folder() as folder:
         bare = folder / "fetched.git"
         await git(["init", "--quiet", "--bare", object_format(request.commit), str(bare)])
         # By reference and not by commit, since most servers refuse unadvertised commits. A detached
         # HEAD is no reference below refs/, so the commit itself is asked for when it is not there.
         location = ["--end-of-options", request.location]
-        fetch = ["fetch", "--quiet", "--tags", *location, "+refs/*:refs/fetched/*"]
-        await heartbeating(git(fetch, cwd=bare), f"git fetch {request.ref}")
+        # GitHub keeps a reference for each pull request there has ever been.
+        far = name is not None and not Path(request.location).is_dir()
+        wanted = "+refs/heads/*:refs/fetched/*" if far else "+refs/*:refs/fetched/*"
+        fetch = ["fetch", "--quiet", "--tags", *location, wanted]
+        await heartbeating(git(fetch, cwd=bare, env=credentials), f"git fetch {request.ref}")
         try:
             if not await _has(bare, request.commit):
-                await git(["fetch", "--quiet", *location, request.commit], cwd=bare)
+                alone = ["fetch", "--quiet", *location, request.commit]
+                await heartbeating(git(alone, cwd=bare, env=credentials), "git fetch of the commit")
             tree = await git(["rev-parse", "--verify", f"{request.commit}^{{tree}}"], cwd=bare)
         except ApplicationError as error:
             raise ApplicationError(
@@ -72,7 +81,7 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
             tree=tree.decode().strip(),
             bundle=await put_file(packed, "application/x-git-bundle"),
         )
-    return SourceFetched(source=source, pipeline=pipeline)
+    return SourceFetched(source=source, pipeline=pipeline, forge="github" if name else "local")
 
 
 async def _has(repository: Path, commit: str) -> bool:

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditEvent, record_audit_event
-    from activities.local_forge import comment_on_pull_request, decide_pull_request
+    from activities.pull_request import comment_on_pull_request, decide_pull_request
     from activities.versioning import plan_release
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict

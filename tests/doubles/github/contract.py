@@ -12,6 +12,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from tests.doubles.github.cut_description import DESCRIPTION
+from tests.doubles.github.filling import filled
 
 _BASE = "urn:github"
 
@@ -73,6 +74,12 @@ class Contract:
             return []
         return self._problems(OAS30ReadValidator, schema, body, f"{operation.identifier} {status}")
 
+    def filled(self, operation: Operation, status: int, known: Any) -> Any:
+        """An answer of which only a part is known, with the rest that the description requires."""
+        described = self._resolved(operation.description["responses"].get(str(status)))
+        schema = (described or {}).get("content", {}).get("application/json", {}).get("schema")
+        return known if schema is None else filled(schema, known, self._whole["components"])
+
     def _problems(self, validator: Any, schema: Any, body: Any, where: str) -> list[str]:
         errors = validator(_absolute(schema), registry=self._registry).iter_errors(body)
         return [
@@ -106,11 +113,12 @@ def contract() -> Contract:
 
 
 def _pattern(path: str) -> str:
-    """A reference has slashes in it, other parameters have none."""
+    """A path and the last thing below `git/ref` have slashes in them, nothing else has."""
+    long = path.endswith(("/git/ref/{ref}", "/contents/{path}"))
 
     def group(found: re.Match[str]) -> str:
-        name = found[1]
-        return f"(?P<{name}>{'.+' if name == 'ref' else '[^/]+'})"
+        whole = long and found.end() == len(found.string)
+        return f"(?P<{found[1]}>{'.+' if whole else '[^/]+'})"
 
     return re.sub(r"\\\{(\w+)\\\}", group, re.escape(path))
 
