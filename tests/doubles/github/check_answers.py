@@ -70,7 +70,11 @@ def _shown(state: State, run: dict[str, Any]) -> dict[str, Any]:
     base = f"{state.address}/repos/{state.repository}"
     told = {key: value for key, value in run.items() if key != "annotations"}
     output = {"annotations_count": len(run["annotations"])} | run["output"]
-    return told | {"url": f"{base}/check-runs/{run['id']}", "output": output, "pull_requests": []}
+    return told | {
+        "url": f"{base}/check-runs/{run['id']}",
+        "output": output,
+        "check_suite": {"id": 1},
+    }
 
 
 def _status(status: dict[str, Any]) -> dict[str, Any]:

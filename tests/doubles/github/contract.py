@@ -31,7 +31,7 @@ class Contract:
 
     def __init__(self) -> None:
         self._whole = json.loads(DESCRIPTION.read_text("utf-8"))
-        resource = Resource(contents=self._whole, specification=DRAFT202012)
+        resource = Resource(contents=_absolute(self._whole), specification=DRAFT202012)
         self._registry = Registry().with_resource(_BASE, resource)
         self._routes = sorted(
             (path.count("{"), method.upper(), _pattern(path), operation)
@@ -124,9 +124,18 @@ def _pattern(path: str) -> str:
 
 
 def _absolute(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {
-            key: f"{_BASE}{value}" if key == "$ref" else _absolute(value)
-            for key, value in node.items()
-        }
-    return [_absolute(each) for each in node] if isinstance(node, list) else node
+    if isinstance(node, list):
+        return [_absolute(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    found = {
+        key: f"{_BASE}{value}" if key == "$ref" else _absolute(value)
+        for key, value in node.items()
+        # Its names of schemas are not references that could be made absolute; `oneOf` says as much.
+        if key != "discriminator"
+    }
+    if found.get("nullable") is True and found.keys() & {"enum", "oneOf", "anyOf", "allOf"}:
+        # GitHub means null besides, which the validator would look for among these.
+        del found["nullable"]
+        return {"anyOf": [found, {"enum": [None]}]}
+    return found

@@ -145,7 +145,7 @@ def github_double(
     thread.start()
     try:
         yield double
-        assert double.violations == []
+        assert double.violations == [], "\n".join(double.violations)
     finally:
         server.shutdown()
         server.server_close()

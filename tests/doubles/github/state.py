@@ -220,7 +220,7 @@ class State:
             "id": 1,
             "node_id": "U_1",
             "gravatar_id": "",
-            "type": "Bot",
+            "type": "Bot" if login == "regreen" else "User",
             "site_admin": False,
             **dict.fromkeys(lists.split(), url),
         }
