@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import requests
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github import Auth, Github, GithubException
 from temporalio.exceptions import ApplicationError
 
@@ -89,8 +90,20 @@ def _credentials(settings: Settings) -> Auth.Auth:
             raise ApplicationError(
                 f"REGREEN_GITHUB_APP_KEY cannot be read: {error.strerror}", type="ForgeDenied"
             ) from error
+        _check_key(key)
         app = Auth.AppAuth(settings.github_app_id, key)
         return app.get_installation_auth(settings.github_app_installation)
     if settings.github_token is None:
         raise ApplicationError("GITHUB_TOKEN is not set", type="ForgeDenied")
     return Auth.Token(settings.github_token.get_secret_value())
+
+
+def _check_key(key: str) -> None:
+    try:
+        load_pem_private_key(key.encode(), None)
+    except (ValueError, TypeError):
+        # Their text may quote the key.
+        raise ApplicationError(
+            "REGREEN_GITHUB_APP_KEY holds no private key in PEM form without a password",
+            type="ForgeDenied",
+        ) from None

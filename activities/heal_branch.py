@@ -58,8 +58,11 @@ class BranchesOnServer:
         self._credentials = credentials
 
     async def head(self, branch: str) -> str:
-        listed = await self._git("ls-remote", self._address, f"refs/heads/{branch}")
-        return listed.partition("\t")[0].strip()
+        reference = f"refs/heads/{branch}"
+        listed = await self._git("ls-remote", self._address, reference)
+        # The server also tells of references that only end so.
+        heads = (line.split("\t") for line in listed.splitlines())
+        return next((commit for commit, name in heads if name == reference), "")
 
     async def is_worked_on(self, branch: str) -> bool:
         return False

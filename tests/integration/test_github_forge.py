@@ -310,6 +310,11 @@ async def test_an_app_asks_for_a_token_of_its_installation(
     with pytest.raises(ApplicationError, match="REGREEN_GITHUB_APP_INSTALLATION"):
         await forge.fetch()
     monkeypatch.setenv("REGREEN_GITHUB_APP_INSTALLATION", "42")
+    for wrong, words in (("shop/a.py", "no private key"), ("nowhere", "cannot be read")):
+        monkeypatch.setenv("REGREEN_GITHUB_APP_KEY", str(tmp_path / wrong))
+        with pytest.raises(ApplicationError, match=words):
+            await forge.fetch()
+    monkeypatch.setenv("REGREEN_GITHUB_APP_KEY", str(tmp_path / "app.pem"))
     made = await publish(await forge.content())
 
     assert forge.tip(BRANCH) == made.head

@@ -20,6 +20,7 @@ from regreen.contracts.gates import (
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.receipts import TakenBack, TargetReceipt
+from regreen.contracts.reconciliation import MissedEvents
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
@@ -32,6 +33,7 @@ from regreen.contracts.release import (
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.reviewer import ReviewerAnswer
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
 from regreen.contracts.source import Source
 from regreen.contracts.testing import TestFailure, TestReport, Triage, Verification
@@ -283,6 +285,9 @@ ALL_GREEN: dict[str, Any] = {
     "record_audit_event": None,
     "comment_on_pull_request": None,
     "decide_pull_request": None,
+    "check_reviewer": ReviewerAnswer(),
+    "report_stage_on_forge": None,
+    "missed_deliveries": MissedEvents(),
     "sign_files": _signed,
     "attest_files": _attested,
     "write_checksums": ref("SHA256SUMS"),
