@@ -141,7 +141,8 @@ def github_double(
     server.daemon_threads = True
     address = f"http://127.0.0.1:{server.server_port}"
     double = GithubDouble(address, State(address, repository, git=git))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # How soon it hears that it is to end; half a second by default, for each test.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield double
