@@ -138,7 +138,8 @@ def _record(
         signatures=signatures_of(content),
         superseded=superseded,
         title=pull_request_title(content),
-        state=known.state if known else "open",
+        # GitHub itself says what is closed, and opens it again when a person wants.
+        state=known.state if known is not None and known.state != "closed" else "open",
         branch=content.branch,
         base=content.source.commit,
         head=made.head,
@@ -232,6 +233,7 @@ def _comment_once(pull: GithubPullRequest, key: str, text: str) -> None:
     mark = comment_mark(key)
     for comment in pull.get_issue_comments():
         # Nobody else's comment stands for Regreen's, which is the one who opened it.
-        if comment.body.startswith(mark) and comment.user.login == pull.user.login:
+        ours = comment.user is not None and comment.user.login == pull.user.login
+        if ours and (comment.body or "").startswith(mark):
             return
     pull.create_issue_comment(f"{mark}\n{text}"[:LIMIT])

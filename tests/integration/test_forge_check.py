@@ -131,16 +131,15 @@ async def test_what_has_no_file_is_in_the_text(forge: ForgePlace) -> None:
     assert "<b>" not in run["output"]["text"].replace("\\<b\\>", "")
 
 
-@pytest.mark.parametrize("denied", ["checks/create", "checks/list-for-ref"])
 @pytest.mark.parametrize(
-    ("state", "expected"),
+    ("state", "expected", "denied"),
     [
-        ("running", "pending"),
-        ("passed", "success"),
-        ("healed", "failure"),
-        ("failed", "failure"),
-        ("skipped", "success"),
-        ("cancelled", "error"),
+        ("running", "pending", "checks/create"),
+        ("passed", "success", "checks/create"),
+        ("healed", "failure", "checks/create"),
+        ("failed", "failure", "checks/list-for-ref"),
+        ("skipped", "success", "checks/create"),
+        ("cancelled", "error", "checks/create"),
     ],
 )
 async def test_where_checks_are_denied_it_is_a_status(
