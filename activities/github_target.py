@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import requests
-from github import Auth, Github, GithubException, UnknownObjectException
+from github import GithubException, UnknownObjectException
 from github.GitRelease import GitRelease
 from github.GitReleaseAsset import GitReleaseAsset
 from github.Repository import Repository
@@ -15,6 +15,8 @@ from packaging.version import Version
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes
+from activities.github_client import github_client, has_github_credentials
+from activities.github_failures import limit_delay
 from activities.release_target import check_allowed, conflict, refused, whole_release
 from activities.workspace import private_folder
 from regreen.contracts.publishing import TargetRequest
@@ -35,7 +37,7 @@ class GithubTarget:
     stages = True
 
     def __init__(self, request: TargetRequest, settings: Settings) -> None:
-        if settings.github_token is None:
+        if not has_github_credentials(settings):
             raise ApplicationError(
                 "GITHUB_TOKEN is not set; the release waits for it", type="TargetUnreachable"
             )
@@ -47,16 +49,7 @@ class GithubTarget:
         self.name = request.target.label
         self.files = whole_release(request)
         self._mark = f"<!-- {request.run} -->"
-        self._github = Github(
-            auth=Auth.Token(settings.github_token.get_secret_value()),
-            base_url=api,
-            timeout=_SECONDS,
-            lazy=True,
-            # Temporal tries again; a write is looked up before it is repeated.
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-        )
+        self._github = github_client(settings, seconds=_SECONDS)
 
     async def look_up(self) -> dict[str, str]:
         return await self._ask(self._look_up)
@@ -222,7 +215,9 @@ class GithubTarget:
         message = f"{self.address} answered {error.status}: {said or type(error).__name__}"[:500]
         if error.status in (404, 422):
             return refused(message)
-        return ApplicationError(message, type="TargetUnreachable")
+        return ApplicationError(
+            message, type="TargetUnreachable", next_retry_delay=limit_delay(error)
+        )
 
 
 def _digest(asset: GitReleaseAsset) -> str:

@@ -29,18 +29,20 @@ def heal_commit_message(content: PullRequestContent, heal: Heal) -> str:
     )
 
 
-def pull_request_body(content: PullRequestContent, patches: Sequence[str]) -> str:
-    """Markdown of at most `LIMIT` characters; `patches` are the heals' diffs in order.
+def pull_request_body(
+    content: PullRequestContent, patches: Sequence[str], *, limit: int = LIMIT
+) -> str:
+    """Markdown of at most `limit` characters; `patches` are the heals' diffs in order.
 
     Text of the repository and of the model is shown and never obeyed. A diff that is too long is
     cut, with a word on where the whole of it is.
     """
     without = sum(len(part) + 2 for part in _parts(content, [""] * len(patches)))
-    room = max(_SHORTEST_DIFF, (LIMIT - without) // max(1, len(patches)) - 500)
+    room = max(_SHORTEST_DIFF, (limit - without) // max(1, len(patches)) - 500)
     shown = [_cut(content, heal, patch, room) for heal, patch in _pairs(content, patches)]
     text = ""
     for part in _parts(content, shown):
-        if len(text) + len(part) > LIMIT - _SHORT:
+        if len(text) + len(part) > limit - _SHORT:
             return f"{text}Cut here. `regreen show {content.run}` tells the rest.\n"
         text += f"{part}\n\n"
     return f"{text.rstrip()}\n"

@@ -10,7 +10,9 @@ from temporalio.exceptions import ApplicationError
 from activities.announcement_places import announcement_places
 from activities.artifact_store import put_file
 from activities.base_commit import find_base
+from activities.forge import github_of
 from activities.git import git, object_format
+from activities.git_credentials import git_credentials
 from activities.heartbeat import heartbeating
 from activities.workspace import private_folder
 from regreen.contracts.base import Contract
@@ -40,17 +42,23 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
 
     Raises ApplicationError `SourceMissing` or `PipelineFileInvalid`, neither retryable.
     """
+    credentials = await git_credentials(request.location, load_settings())
+    name = await github_of(request.location, request.commit)
     with private_folder() as folder:
         bare = folder / "fetched.git"
         await git(["init", "--quiet", "--bare", object_format(request.commit), str(bare)])
         # By reference and not by commit, since most servers refuse unadvertised commits. A detached
         # HEAD is no reference below refs/, so the commit itself is asked for when it is not there.
         location = ["--end-of-options", request.location]
-        fetch = ["fetch", "--quiet", "--tags", *location, "+refs/*:refs/fetched/*"]
-        await heartbeating(git(fetch, cwd=bare), f"git fetch {request.ref}")
+        # GitHub keeps a reference for each pull request there has ever been.
+        far = name is not None and not Path(request.location).is_dir()
+        wanted = "+refs/heads/*:refs/fetched/heads/*" if far else "+refs/*:refs/fetched/*"
+        fetch = ["fetch", "--quiet", "--tags", *location, wanted]
+        await heartbeating(git(fetch, cwd=bare, env=credentials), f"git fetch {request.ref}")
         try:
             if not await _has(bare, request.commit):
-                await git(["fetch", "--quiet", *location, request.commit], cwd=bare)
+                alone = ["fetch", "--quiet", *location, request.commit]
+                await heartbeating(git(alone, cwd=bare, env=credentials), "git fetch of the commit")
             tree = await git(["rev-parse", "--verify", f"{request.commit}^{{tree}}"], cwd=bare)
         except ApplicationError as error:
             raise ApplicationError(
@@ -71,7 +79,7 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
         packed = folder / "source.bundle"
         pack = ["-c", "pack.threads=1", "bundle", "create", "--quiet", str(packed)]
         await heartbeating(git([*pack, "refs/heads/source", *tags], cwd=bare), "git bundle")
-        looked = find_base(bare, request.location, request.commit, request.base)
+        looked = find_base(bare, request.location, request.commit, request.base, credentials)
         base = await heartbeating(looked, f"base of {request.commit[:12]}")
         source = Source(
             repository=request.repository,
@@ -83,10 +91,12 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
             base=base.commit,
             base_ref=base.ref,
         )
-    announces = bool(announcement_places(load_settings()))
-    digest = "" if file is None else hashlib.sha256(file).hexdigest()
     return SourceFetched(
-        source=source, pipeline=pipeline, pipeline_sha256=digest, announces=announces
+        source=source,
+        pipeline=pipeline,
+        pipeline_sha256="" if file is None else hashlib.sha256(file).hexdigest(),
+        forge="github" if name else "local",
+        announces=bool(announcement_places(load_settings())),
     )
 
 

@@ -54,9 +54,19 @@ class Settings(BaseSettings):
     github_api_url: str = Field(
         default="https://api.github.com", validation_alias=AliasChoices("GITHUB_API_URL")
     )
+    github_server_url: str = Field(
+        default="https://github.com", validation_alias=AliasChoices("GITHUB_SERVER_URL")
+    )
+    """Where repositories are cloned from and their pages are."""
     github_token: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("GITHUB_TOKEN")
     )
+    github_app_id: str | None = None
+    """A GitHub app in place of a token, with the next two."""
+    github_app_installation: int | None = None
+    """The app's installation that repositories are reached through."""
+    github_app_key: Path | None = None
+    """PEM file with the app's private key."""
     twine_username: str | None = Field(
         default=None, validation_alias=AliasChoices("TWINE_USERNAME")
     )

@@ -83,7 +83,8 @@ async def show(name: str, *, json: bool, sarif: Path | None, settings: Settings)
         print_gates(report)
         print_triage(report)
         await print_attempts(report)
-        if report.pull_request is not None:
+        # One on GitHub is read there.
+        if report.pull_request is not None and report.pull_request.url.startswith("file:"):
             record = read_pull_request(report.request.repository, report.pull_request.number)
             for text in record.comments.values():
                 output.print(f"\n{text}", markup=False)

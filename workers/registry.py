@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from activities import forge_check, missed_deliveries, reviewer
 from regreen.roles import Role
 from workflows import (
     announcements,
@@ -28,7 +29,7 @@ def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
     modules = (
         *(pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal),
-        announcements,
+        *(announcements, forge_check, missed_deliveries, reviewer),
     )
     tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]

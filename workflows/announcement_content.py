@@ -19,8 +19,8 @@ with workflow.unsafe.imports_passed_through():
         Announcement,
         AnnouncementKind,
         Colour,
-        Remark,
     )
+    from regreen.contracts.forge_check import Annotation
     from regreen.contracts.run import RunReport, StageReport
 
 _GREEN = ("passed", "released", "healed")
@@ -126,15 +126,15 @@ def _failing(stage: StageReport) -> tuple[str, ...]:
     return stage.triage.failing or stage.triage.flaky
 
 
-def _remarks(stage: StageReport) -> tuple[Remark, ...]:
-    found: list[Remark] = []
+def _remarks(stage: StageReport) -> tuple[Annotation, ...]:
+    found: list[Annotation] = []
     healed = stage.state == "healed"
     for node_id in stage.triage.failing if stage.triage is not None else ():
         said = "failed, and a patch mends it" if healed else "fails each time"
         found.append(_test("notice" if healed else "failure", node_id, said))
     for gate in stage.gates:
         found += [
-            Remark(
+            Annotation(
                 path=each.path,
                 line=each.line,
                 level="failure",
@@ -147,10 +147,10 @@ def _remarks(stage: StageReport) -> tuple[Remark, ...]:
     return tuple(found)
 
 
-def _test(level: Literal["notice", "warning", "failure"], node_id: str, said: str) -> Remark:
+def _test(level: Literal["notice", "warning", "failure"], node_id: str, said: str) -> Annotation:
     name = _short(node_id)
     path = node_id.partition("::")[0]
-    return Remark(path=path, level=level, title="test", message=f"{name} {said}")
+    return Annotation(path=path, level=level, title="test", message=f"{name} {said}")
 
 
 def _short(text: str) -> str:

@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.announcement_places import find_announcement_places
     from activities.announcements import send_announcement
+    from activities.forge_check import report_stage_on_forge
     from activities.run_alerts import judge_run_alerts
     from activities.run_status import RunQuestion, is_run_open
     from regreen.contracts.announcement import (
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         PlacedAnnouncement,
         PlacesQuestion,
     )
+    from regreen.contracts.forge_check import StageOnForge
     from regreen.markdown import prose
     from regreen.roles import Role
     from workflows.calls import PATIENT, call
@@ -77,7 +79,8 @@ class AnnouncementWorkflow:
         tells: dict[str, tuple[tuple[AnnouncementKind, ...], Tell]] = {
             name: (places.kinds, partial(_send, name)) for name in places.names
         }
-        # A forge that shows checks is one more of them, for the kind `stage` alone.
+        if request.forge == "github":
+            tells["github"] = (("stage",), partial(_check, request.location))
         self._told = dict.fromkeys(tells, 0)
         self._done = dict.fromkeys(tells, 0)
         self._looked_up = True
@@ -212,6 +215,30 @@ async def _send(place: str, announcement: Announcement, within: float) -> None:
         send_announcement,
         PlacedAnnouncement(place=place, announcement=announcement),
         summary=f"{place}: {announcement.kind}",
+        timeout=_TRY,
+        within=within,
+        retry=PATIENT,
+    )
+
+
+async def _check(location: str, announcement: Announcement, within: float) -> None:
+    """Show a stage as a check on the commit."""
+    assert announcement.state is not None
+    await call(
+        "publisher",
+        report_stage_on_forge,
+        StageOnForge(
+            repository=announcement.repository,
+            location=location,
+            commit=announcement.commit,
+            run=announcement.run,
+            run_id=announcement.run_id,
+            stage=announcement.stage,
+            state=announcement.state,
+            summary=announcement.summary,
+            annotations=announcement.remarks,
+        ),
+        summary=f"github: {announcement.stage} {announcement.state}",
         timeout=_TRY,
         within=within,
         retry=PATIENT,

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from regreen.contracts.base import Contract
+from regreen.contracts.forge_check import Annotation
 from regreen.contracts.run import RunState, StageState
 
 AnnouncementKind = Literal[
@@ -45,18 +46,6 @@ class AnnouncedStage(Contract):
     """How many patches were tried to make it green."""
 
 
-class Remark(Contract):
-    """One thing to show beside the code."""
-
-    path: str = ""
-    """Relative to the repository's root; empty when no file is meant."""
-    line: int = Field(default=0, ge=0)
-    """1-based; 0 when the whole file is meant, or none."""
-    level: Literal["notice", "warning", "failure"]
-    title: str
-    message: str
-
-
 class AnnouncedPullRequest(Contract):
     """The pull request with the run's heals."""
 
@@ -92,7 +81,7 @@ class Announcement(Contract):
     """The first failing tests, by name."""
     more_tests: int = 0
     """How many fail beside these."""
-    remarks: tuple[Remark, ...] = Field(default=(), max_length=MOST_REMARKS)
+    remarks: tuple[Annotation, ...] = Field(default=(), max_length=MOST_REMARKS)
     """Findings and failing tests of the stage, for a forge."""
     pull_request: AnnouncedPullRequest | None = None
     version: str = ""

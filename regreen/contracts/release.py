@@ -144,7 +144,7 @@ class TagRequest(Contract):
     """An annotated tag. Equal requests make the same tag object, to the byte."""
 
     location: str
-    """Path of the repository on the publisher's disk."""
+    """Path of the repository on the publisher's disk, or its clone URL on GitHub."""
     name: str
     commit: str = Field(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")
     message: str

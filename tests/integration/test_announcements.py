@@ -21,9 +21,9 @@ from regreen.contracts.announcement import (
     Announcement,
     PlacedAnnouncement,
     PlacesQuestion,
-    Remark,
     Told,
 )
+from regreen.contracts.forge_check import Annotation
 from tests.doubles.chat import SECRETS, Chat, Fault, chat
 
 PLACES = ("slack", "discord", "notify-1")
@@ -56,7 +56,7 @@ def _failed(**changes: Any) -> Announcement:
         "reason": "1 test failing each time, not healed in 8 attempts",
         "summary": "1 of 41 failing: assert 90 == 80",
         "tests": ("tests/test_prices.py::test_discount",),
-        "remarks": (Remark(level="failure", title="test", message="assert 90 == 80"),),
+        "remarks": (Annotation(level="failure", title="test", message="assert 90 == 80"),),
         "stages": (AnnouncedStage(name="unit", state="failed", seconds=3.2, attempts=8),),
     }
     return Announcement.model_validate(known | changes)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from activities.publishing import (
     withdraw_from_target,
 )
 from regreen.pipeline_file import TargetSection
+from tests.doubles.github.request import Answer
 from tests.integration.release_places import WHEEL, Place, place_of, release_request, wheel_of
 
 KINDS = ("folder", "github", "http", "index")
@@ -102,6 +104,17 @@ async def test_a_failing_server_is_asked_again_and_nothing_is_written_twice(
         assert place.double.uploads.count("200 OK") == 1
     if place.kind == "github":
         assert len(place.double.state.releases) == 1
+
+
+@pytest.mark.parametrize("place", ["github"], indirect=True)
+async def test_a_limit_of_github_is_waited_for_as_long_as_it_says(place: Place) -> None:
+    request = await release_request(place.section)
+    limited = Answer(429, {"message": "Too many requests"}, headers={"Retry-After": "40"})
+    place.double.answers.append(("repos/list-releases", limited))
+    with pytest.raises(ApplicationError) as caught:
+        await place.publish(request)
+    assert (caught.value.type, caught.value.non_retryable) == ("TargetUnreachable", False)
+    assert caught.value.next_retry_delay == timedelta(seconds=40)
 
 
 @pytest.mark.parametrize("place", ["index"], indirect=True)

@@ -24,6 +24,7 @@ from regreen.contracts.gates import (
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.receipts import TakenBack, TargetReceipt
+from regreen.contracts.reconciliation import MissedEvents
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
@@ -317,6 +318,8 @@ ALL_GREEN: dict[str, Any] = {
     "send_announcement": Told(),
     "judge_run_alerts": Alerts(),
     "is_run_open": True,
+    "report_stage_on_forge": None,
+    "missed_deliveries": MissedEvents(),
     "sign_files": _signed,
     "attest_files": _attested,
     "write_checksums": ref("SHA256SUMS"),

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.local_forge import comment_on_pull_request, decide_pull_request
-    from activities.reviewer_check import check_reviewer
+    from activities.pull_request import comment_on_pull_request, decide_pull_request
     from activities.versioning import plan_release
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
@@ -237,6 +236,5 @@ ACTIVITIES: dict[Role, list[object]] = {
         plan_release,
         comment_on_pull_request,
         decide_pull_request,
-        check_reviewer,
     ]
 }

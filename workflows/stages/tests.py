@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.local_forge import publish_pull_request
+    from activities.pull_request import publish_pull_request
     from activities.pytest_run import COVERAGE_FILE
     from regreen.contracts.pull_request import PullRequestContent
     from regreen.contracts.run import StageReport

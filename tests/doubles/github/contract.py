@@ -12,6 +12,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from tests.doubles.github.cut_description import DESCRIPTION
+from tests.doubles.github.filling import filled
 
 _BASE = "urn:github"
 
@@ -30,7 +31,7 @@ class Contract:
 
     def __init__(self) -> None:
         self._whole = json.loads(DESCRIPTION.read_text("utf-8"))
-        resource = Resource(contents=self._whole, specification=DRAFT202012)
+        resource = Resource(contents=_absolute(self._whole), specification=DRAFT202012)
         self._registry = Registry().with_resource(_BASE, resource)
         self._routes = sorted(
             (path.count("{"), method.upper(), _pattern(path), operation)
@@ -73,6 +74,12 @@ class Contract:
             return []
         return self._problems(OAS30ReadValidator, schema, body, f"{operation.identifier} {status}")
 
+    def filled(self, operation: Operation, status: int, known: Any) -> Any:
+        """An answer of which only a part is known, with the rest that the description requires."""
+        described = self._resolved(operation.description["responses"].get(str(status)))
+        schema = (described or {}).get("content", {}).get("application/json", {}).get("schema")
+        return known if schema is None else filled(schema, known, self._whole["components"])
+
     def _problems(self, validator: Any, schema: Any, body: Any, where: str) -> list[str]:
         errors = validator(_absolute(schema), registry=self._registry).iter_errors(body)
         return [
@@ -106,19 +113,29 @@ def contract() -> Contract:
 
 
 def _pattern(path: str) -> str:
-    """A reference has slashes in it, other parameters have none."""
+    """A path and the last thing below `git/ref` have slashes in them, nothing else has."""
+    long = path.endswith(("/git/ref/{ref}", "/contents/{path}"))
 
     def group(found: re.Match[str]) -> str:
-        name = found[1]
-        return f"(?P<{name}>{'.+' if name == 'ref' else '[^/]+'})"
+        whole = long and found.end() == len(found.string)
+        return f"(?P<{found[1]}>{'.+' if whole else '[^/]+'})"
 
     return re.sub(r"\\\{(\w+)\\\}", group, re.escape(path))
 
 
 def _absolute(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {
-            key: f"{_BASE}{value}" if key == "$ref" else _absolute(value)
-            for key, value in node.items()
-        }
-    return [_absolute(each) for each in node] if isinstance(node, list) else node
+    if isinstance(node, list):
+        return [_absolute(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    found = {
+        key: f"{_BASE}{value}" if key == "$ref" else _absolute(value)
+        for key, value in node.items()
+        # Its names of schemas are not references that could be made absolute; `oneOf` says as much.
+        if key != "discriminator"
+    }
+    if found.get("nullable") is True and found.keys() & {"enum", "oneOf", "anyOf", "allOf"}:
+        # GitHub means null besides, which the validator would look for among these.
+        del found["nullable"]
+        return {"anyOf": [found, {"enum": [None]}]}
+    return found

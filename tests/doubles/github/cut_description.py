@@ -14,18 +14,36 @@ from typing import Any
 
 DESCRIPTION = Path(__file__).with_name("description.json")
 OPERATIONS = (
+    "apps/create-installation-access-token",
+    "checks/create",
+    "checks/list-for-ref",
+    "checks/update",
     "git/get-ref",
     "git/get-tag",
+    "issues/create-comment",
+    "issues/list-comments",
+    "pulls/create",
+    "pulls/get",
+    "pulls/list",
+    "pulls/list-reviews",
+    "pulls/update",
+    "repos/create-commit-status",
     "repos/create-release",
     "repos/delete-release",
     "repos/delete-release-asset",
+    "repos/get-collaborator-permission-level",
+    "repos/get-combined-status-for-ref",
+    "repos/get-commit",
+    "repos/get-content",
     "repos/get-release",
     "repos/get-release-asset",
     "repos/get-release-by-tag",
+    "repos/list-activities",
     "repos/list-release-assets",
     "repos/list-releases",
     "repos/update-release",
     "repos/upload-release-asset",
+    "teams/get-membership-for-user-in-org",
 )
 """What the double answers. Another operation is a name here and a function in double.py."""
 

@@ -1,6 +1,6 @@
 """What the double's operations are given and come back with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -24,6 +24,9 @@ class Answer:
     status: int
     body: Any = None
     content: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    whole: bool = True
+    """Whether the body is all of the answer; else what the description requires is filled in."""
 
 
 def not_found() -> Answer:
@@ -31,7 +34,14 @@ def not_found() -> Answer:
     return Answer(404, {"message": "Not Found", "documentation_url": "", "status": "404"})
 
 
-def invalid(code: str, name: str) -> Answer:
+def part(status: int, body: Any) -> Answer:
+    """An answer of which only what matters is said."""
+    return Answer(status, body, whole=False)
+
+
+def invalid(code: str, name: str, *, resource: str = "Release", message: str = "") -> Answer:
     """What GitHub answers to a request that it understands and refuses."""
-    error = {"resource": "Release", "code": code, "field": name}
+    error = {"resource": resource, "code": code, "field": name}
+    if message:
+        error["message"] = message
     return Answer(422, {"message": "Validation Failed", "documentation_url": "", "errors": [error]})

@@ -1,7 +1,9 @@
 """What the double of GitHub remembers, and how it tells it."""
 
 import hashlib
+import subprocess
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 _NOW = "2026-11-25T10:00:00Z"
@@ -42,6 +44,49 @@ class Tag:
 
 
 @dataclass
+class Pull:
+    """A pull request."""
+
+    number: int
+    title: str
+    body: str
+    head: str
+    """Name of its branch."""
+    base: str
+    draft: bool
+    author: str = "regreen"
+    state: str = "open"
+    head_repository: str = ""
+    merged_by: str = ""
+    merge_commit: str = ""
+    updated_at: str = _NOW
+    """When it was merged, too."""
+
+
+@dataclass
+class Remark:
+    """A comment on a pull request."""
+
+    id: int
+    pull: int
+    author: str
+    body: str
+
+
+@dataclass
+class PullReview:
+    """A review of a pull request."""
+
+    id: int
+    pull: int
+    author: str
+    state: str
+    commit: str
+    body: str = ""
+    submitted_at: str = _NOW
+
+
+@dataclass
 class State:
     """One repository. Tests read it and change it; the double's operations do the same."""
 
@@ -57,6 +102,44 @@ class State:
     immutable: bool = True
     """Whether a published release's tag and assets are locked."""
     numbers: int = 0
+    token: str = "of-the-test"
+    """What API and git want."""
+    installation_keys: dict[int, str] = field(default_factory=dict)
+    """Public keys of apps, by the installation whose token they may ask for."""
+    git: Path | None = None
+    """The bare repository that git is served from."""
+    pulls: dict[int, Pull] = field(default_factory=dict)
+    drafts: bool = True
+    """Whether the plan has draft pull requests."""
+    remarks: list[Remark] = field(default_factory=list)
+    reviews: list[PullReview] = field(default_factory=list)
+    check_runs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    permissions: dict[str, str] = field(default_factory=dict)
+    """What accounts may do, by login."""
+    authors: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Logins of a commit's author and committer."""
+    contents: dict[str, str] = field(default_factory=dict)
+    """Files of the default branch."""
+    teams: dict[str, set[str]] = field(default_factory=dict)
+    """Members by `organization/team`."""
+    pushes: list[dict[str, Any]] = field(default_factory=list)
+    """The repository's activity, the newest first."""
+
+    def commit_of(self, name: str) -> str:
+        """The commit that a branch or hash names; empty when there is none."""
+        if self.git is None:
+            return name if name in self.authors else ""
+        command = [
+            "git",
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            f"{name}^{{commit}}",
+        ]
+        found = subprocess.run(command, cwd=self.git, capture_output=True, text=True, check=False)
+        return found.stdout.strip()
 
     def next_number(self) -> int:
         """A new identifier."""
@@ -125,19 +208,19 @@ class State:
             "object": {"type": kind, "sha": sha, "url": f"{base}/{kind}s/{sha}"},
         }
 
-    def user_json(self) -> dict[str, Any]:
-        """The one account there is."""
-        url = f"{self.address}/users/regreen"
+    def user_json(self, login: str = "regreen") -> dict[str, Any]:
+        """An account as GitHub tells it."""
+        url = f"{self.address}/users/{login}"
         lists = (
             "events_url followers_url following_url gists_url html_url organizations_url "
             "received_events_url repos_url starred_url subscriptions_url url avatar_url"
         )
         return {
-            "login": "regreen",
+            "login": login,
             "id": 1,
             "node_id": "U_1",
             "gravatar_id": "",
-            "type": "Bot",
+            "type": "Bot" if login == "regreen" else "User",
             "site_admin": False,
             **dict.fromkeys(lists.split(), url),
         }

@@ -1,0 +1,25 @@
+"""Who may decide about a repository on this disk: it knows authors, but neither rights nor owners.
+
+What cannot be checked is refused.
+"""
+
+from pathlib import Path
+
+from activities.git import git
+from regreen.contracts.reviewer import ReviewerQuestion
+
+
+async def local_refusal(question: ReviewerQuestion, paths: tuple[str, ...]) -> str:
+    """Why the person may not decide; `paths` are those whose owners alone may."""
+    if paths:
+        return "`approval.code_owners` needs a forge that knows accounts; this one is local"
+    if not question.author_refused:
+        return ""
+    shown = await git(
+        ["show", "--no-patch", "--format=%an%n%ae%n%cn%n%ce", question.commit, "--"],
+        cwd=Path(question.location),
+    )
+    authors = {line.casefold() for line in shown.decode("utf-8", "replace").splitlines()}
+    if question.reviewer.casefold() in authors:
+        return f"{question.reviewer} made the commit, and `approval.author` is refused"
+    return ""
