@@ -4,7 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from regreen.roles import Role
-from workflows import heal_attempt, patch_memory, pipeline, release, test_stage, withdrawal
+from workflows import (
+    heal_attempt,
+    patch_memory,
+    pipeline,
+    reconcile,
+    release,
+    repository,
+    repository_events,
+    test_stage,
+    withdrawal,
+)
 from workflows.stage_table import STAGES
 
 WORKFLOWS: list[type] = [
@@ -12,12 +22,17 @@ WORKFLOWS: list[type] = [
     *test_stage.WORKFLOWS,
     release.ReleaseWorkflow,
     withdrawal.WithdrawalWorkflow,
+    *repository.WORKFLOWS,
+    *reconcile.WORKFLOWS,
 ]
 
 
 def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
-    modules = (pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal)
+    modules = (
+        *(pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal),
+        *(repository_events, reconcile),
+    )
     tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]
     found = [activity for table in tables for activity in table.get(role, [])]

@@ -17,6 +17,7 @@ from regreen.roles import task_queue
 from starters import runs
 from tests.workflow.sample_answers import SOURCE, request
 from workflows.pipeline import PipelineWorkflow
+from workflows.run_start import workflow_id
 from workflows.test_stage import TestStageWorkflow
 
 Run = WorkflowHandle[PipelineWorkflow, RunReport]
@@ -33,7 +34,7 @@ async def start_run(client: Client, **changes: Any) -> Run:
 async def start(client: Client, wanted: PipelineRequest) -> Run:
     """Start this very run."""
     assert await runs.start(client, wanted)
-    return client.get_workflow_handle_for(PipelineWorkflow.run, runs.workflow_id(wanted))
+    return client.get_workflow_handle_for(PipelineWorkflow.run, workflow_id(wanted))
 
 
 async def start_stage(

@@ -20,6 +20,7 @@ from regreen.contracts.gates import (
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.receipts import TakenBack, TargetReceipt
+from regreen.contracts.reconciliation import Reconciled
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
@@ -32,6 +33,7 @@ from regreen.contracts.release import (
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.repository import FoundRuns, Selected
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
 from regreen.contracts.source import Source
 from regreen.contracts.testing import TestFailure, TestReport, Triage, Verification
@@ -251,6 +253,9 @@ _FOLDER = FolderReceipt(directory="/releases/example/shop/1.1.0", sums="0" * 64,
 _RECEIPT = TargetReceipt(target="http", address="http://127.0.0.1/1.1.0", files=(), adopted=False)
 
 ALL_GREEN: dict[str, Any] = {
+    "select_event": Selected(),
+    "find_runs": FoundRuns(),
+    "deliver_events": Reconciled(),
     "fetch_source": fetched(UNIT_ONLY),
     "report_isolation": "bubblewrap",
     "build_environment": passed("uv: 12 packages"),
