@@ -53,7 +53,7 @@ async def _tell_base_moved(event: ForgeEvent) -> str:
     runs = [run for run in await _found(question) if run.commit != event.commit]
     for run in runs:
         await _signal(run.workflow_id, "base_moved", BaseMoved(commit=event.commit))
-    return f"; {len(runs)} runs with heals were told" if runs else ""
+    return f"; told to {len(runs)} with heals" if runs else ""
 
 
 async def _start_selected(event: ForgeEvent) -> str:

@@ -88,9 +88,8 @@ def _review(body: dict[str, Any]) -> dict[str, Any] | None:
 
 def _issue_comment(body: dict[str, Any]) -> dict[str, Any] | None:
     issue = reading.part(body, "issue")
-    if reading.text(body, "action") != "created" or not reading.optional_part(
-        issue, "pull_request"
-    ):
+    about_pull = isinstance(issue.get("pull_request"), dict)
+    if reading.text(body, "action") != "created" or not about_pull:
         return None
     return _commanded(body, "comment", {"pull_request": reading.number(issue, "number")})
 

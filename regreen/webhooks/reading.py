@@ -13,7 +13,9 @@ HEAL_BRANCHES = "auto-heal/"
 MARKER = "<!-- regreen"
 """Stands in whatever Regreen writes on a forge."""
 
-_REPOSITORY = re.compile(r"[\w.%~-]{1,100}(/[\w.%~-]{1,100}){1,10}", re.ASCII)
+# Names become parts of paths, so that none may be `.` or `..`.
+_PART = r"(?!\.{1,2}(?:/|$))[\w.%~-]{1,100}"
+_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART}){{1,10}}", re.ASCII)
 _COMMAND = re.compile(r"^/regreen[ \t]+(\w+)[ \t]*([^\r\n]*)", re.MULTILINE)
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _LONGEST_NAME = 250
