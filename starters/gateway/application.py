@@ -6,6 +6,7 @@ Answers are part of the interface; docs/gateway.md lists them.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -122,7 +123,8 @@ class _Intake:
             raise Refused(400, "malformed", str(error)) from error
         if not events:
             raise Refused(204, "declined", f"delivery {delivery}")
-        told = {"provider": provider, "delivery": delivery, "repository": events[0].repository}
+        told: dict[str, Any] = {"provider": provider, "delivery": delivery}
+        told["repository"] = events[0].repository
         try:
             with self._metrics.in_flight.track_inprogress():
                 await self._hand_over(events)

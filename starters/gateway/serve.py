@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
@@ -40,13 +41,12 @@ async def gateway(
         )
     reconciled = reconciled_repositories(settings.reconcile)
     log_to_standard_error()
+    listener = _listener(host, port)
     handover = Handover(settings.state)
     app = application(secrets, handover.hand_over, handover.is_ready, unsigned=insecure_local)
     server = _Server(
         uvicorn.Config(
             app,
-            host=host,
-            port=port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -63,10 +63,16 @@ async def gateway(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
     async with _schedules(handover, reconciled):
-        await server.serve()
-    if not server.started:
-        raise UsageError(f"cannot listen on {host}:{port}; another program may")
+        await server.serve(sockets=[listener])
     return EXIT_OK
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_MOST_CONNECTIONS)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 class _Server(uvicorn.Server):
