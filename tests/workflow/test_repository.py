@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
@@ -413,8 +414,8 @@ async def test_the_details_show_events_as_text(served: Client, repository: str) 
     await _outcomes(served, event)
 
     handle = served.get_workflow_handle(repository_workflow_id("github", repository))
-    metadata = await handle.query("__temporal_workflow_metadata")
-    details = str(metadata["currentDetails"])
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    details = str(metadata.current_details)
 
     assert "no run has" in details
     assert "<b>" not in details

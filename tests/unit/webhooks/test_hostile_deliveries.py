@@ -22,7 +22,7 @@ from tests.unit.webhooks.examples import EXAMPLES, official_github
 from tests.unit.webhooks.signing import NOW, SECRETS, signed_headers
 from tests.unit.webhooks.test_gateway import Taken
 
-_IN_ALL = int(os.environ.get("REGREEN_TEST_WEBHOOKS", "400"))
+_IN_ALL = int(os.environ.get("REGREEN_TEST_WEBHOOKS", "240"))
 # Two kinds of them, and an operation of the schema for each provider.
 _EACH = settings(
     max_examples=_IN_ALL // 3,
