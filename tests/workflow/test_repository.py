@@ -381,6 +381,7 @@ async def test_a_forge_that_does_not_answer_delays_nothing_else(
 
     assert await _told(run, 1) == ["approve by ada review/1"]
     never.set()
+    await _outcomes(served, _push(repository))
 
 
 async def test_the_reconciler_hands_over_what_no_webhook_told(
