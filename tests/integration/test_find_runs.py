@@ -2,16 +2,20 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Worker
 
 from activities.find_runs import find_runs
 from regreen.contracts.repository import FoundRuns, RunQuestion
+from regreen.contracts.run import PipelineRequest, PullRequest, RunReport
 from workflows import search_attributes
 
 pytestmark = pytest.mark.timeout(60)
@@ -22,10 +26,41 @@ def repository() -> str:
     return f"example/it's-{uuid.uuid4().hex[:8]}"
 
 
+@workflow.defn(name="PipelineWorkflow", sandboxed=False)
+class WaitingRun:
+    """A run that has opened its pull request and waits for ever."""
+
+    @workflow.query
+    def report(self) -> RunReport:
+        url = workflow.memo_value("url", type_hint=str)
+        return RunReport(
+            workflow_id=workflow.info().workflow_id,
+            run_id=workflow.info().run_id,
+            state="waiting",
+            request=PipelineRequest(repository="a/b", location="/r", ref="main", commit="a" * 40),
+            pull_request=PullRequest(branch="b", url=url, number=7, head="h", tree="t"),
+        )
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+
+@pytest.fixture(autouse=True)
+async def served(worker_client: Client) -> AsyncIterator[None]:
+    async with Worker(worker_client, task_queue="waiting-runs", workflows=[WaitingRun]):
+        yield
+
+
 async def _start(
-    client: Client, repository: str, ref: str, number: int | None, kind: str = "PipelineWorkflow"
+    client: Client,
+    repository: str,
+    ref: str,
+    number: int | None,
+    *,
+    kind: str = "PipelineWorkflow",
+    url: str = "https://github.com/a/b/pull/7",
 ) -> str:
-    """A run that nobody serves, so that it stays as it is."""
     known: dict[Any, Any] = {
         search_attributes.REPOSITORY: repository,
         search_attributes.REF: ref,
@@ -37,8 +72,9 @@ async def _start(
     handle = await client.start_workflow(
         kind,
         id=f"pipeline/{repository}/{uuid.uuid4().hex}",
-        task_queue="nobody",
+        task_queue="waiting-runs",
         execution_timeout=timedelta(minutes=5),
+        memo={"url": url},
         search_attributes=TypedSearchAttributes(
             [SearchAttributePair(key, value) for key, value in known.items()]
         ),
@@ -63,7 +99,8 @@ async def test_a_pull_request_has_the_runs_that_show_their_heals_there(
     second = await _start(worker_client, repository, "develop", 7)
     await _start(worker_client, repository, "main", 77)
     await _start(worker_client, f"{repository}x", "main", 7)
-    await _start(worker_client, repository, "main", 7, "AnnouncementWorkflow")
+    await _start(worker_client, repository, "main", 7, kind="AnnouncementWorkflow")
+    await _start(worker_client, repository, "main", 7, url="file:///pull-requests/7.md")
     await worker_client.get_workflow_handle(first).terminate()
 
     found = FoundRuns()
