@@ -15,7 +15,7 @@ from regreen.errors import UsageError
 from regreen.settings import Settings, load_settings
 from starters.gateway import body as bodies
 from starters.gateway.application import application
-from starters.gateway.handover import Handover, NotTaken
+from starters.gateway.handover import NotTaken
 from starters.gateway.logs import JsonLines
 from starters.gateway.providers import webhook_secrets
 from starters.gateway.schedules import reconciled_repositories
@@ -362,18 +362,3 @@ def test_the_repositories_to_reconcile_are_named_by_their_clone_urls() -> None:
         ("acme/shop", "https://github.com/acme/shop.git"),
         ("acme/web", "https://github.example/acme/web"),
     ]
-
-
-async def test_without_any_server_an_event_is_not_taken(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
-    handover = Handover(tmp_path)
-
-    with pytest.raises(NotTaken, match="no Temporal server"):
-        await handover.hand_over(
-            [ForgeEvent(provider="github", repository="a/b", identity="x", delivery_id="",
-                        kind="push")]
-        )  # fmt: skip
-
-    assert not await handover.is_ready()
