@@ -38,6 +38,9 @@ def _push(body: dict[str, Any]) -> dict[str, Any] | None:
     ref = reading.branch_or_tag(full)
     if body.get("deleted") is True or ref.startswith(reading.HEAL_BRANCHES):
         return None
+    if full.startswith("refs/tags/") and _is_robot(body):
+        # A release's own tag would release once more.
+        return None
     # `after` is an annotated tag's object; the head commit is what it leads to.
     pushed = reading.commit(body, "head_commit", "id")
     return {"kind": "push", "identity": f"push/{pushed}/{full}", "ref": ref, "commit": pushed}

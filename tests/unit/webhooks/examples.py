@@ -148,6 +148,11 @@ GITHUB = [
         "push",
         official("push", ref="refs/heads/master") | {"ref": "refs/heads/auto-heal/unit/1"},
     ),
+    Example(
+        "tag of a robot",
+        "push",
+        official("push", ref="refs/tags/simple-tag", deleted=False) | _BOT,
+    ),
     Example("ping", "ping", official("ping")),
 ]
 
