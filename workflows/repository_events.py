@@ -1,5 +1,8 @@
 """What is done about an event of a repository: start, steer or cancel a run."""
 
+import contextlib
+from datetime import timedelta
+
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
@@ -18,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.run_start import first_attributes, static_details, static_summary, workflow_id
 
 _FETCHING = 3600.0
+_TOLD_TOGETHER = timedelta(seconds=15)
 
 
 async def act(event: ForgeEvent, memory: RepositoryMemory) -> str:
@@ -41,19 +45,27 @@ async def act(event: ForgeEvent, memory: RepositoryMemory) -> str:
 
 
 async def _push(event: ForgeEvent, memory: RepositoryMemory) -> str:
-    moved = await _tell_base_moved(event)
-    run = memory.merged(event.commit)
-    if run is not None:
-        return f"{run} goes on with it"
+    question = RunQuestion(repository=event.repository, ref=event.ref)
+    runs = [run for run in await _found(question) if run.commit != event.commit]
+    merged = await _merged(event.commit, memory) if runs else memory.merged(event.commit)
+    told = [run for run in runs if run.workflow_id != merged]
+    for run in told:
+        await _signal(run.workflow_id, "base_moved", BaseMoved(commit=event.commit))
+    moved = f"; told to {len(told)} with heals" if told else ""
+    if merged is not None:
+        return f"{merged} goes on with it{moved}"
     return await _start_selected(event) + moved
 
 
-async def _tell_base_moved(event: ForgeEvent) -> str:
-    question = RunQuestion(repository=event.repository, ref=event.ref)
-    runs = [run for run in await _found(question) if run.commit != event.commit]
-    for run in runs:
-        await _signal(run.workflow_id, "base_moved", BaseMoved(commit=event.commit))
-    return f"; told to {len(runs)} with heals" if runs else ""
+async def _merged(commit: str, memory: RepositoryMemory) -> str | None:
+    """The run whose heals the push merged, which the forge tells a moment before or after it."""
+    with contextlib.suppress(TimeoutError):
+        await workflow.wait_condition(
+            lambda: memory.merged(commit) is not None,
+            timeout=_TOLD_TOGETHER,
+            timeout_summary=f"is {commit[:12]} a merge of heals",
+        )
+    return memory.merged(commit)
 
 
 async def _start_selected(event: ForgeEvent) -> str:

@@ -221,16 +221,42 @@ async def test_a_merge_is_told_to_its_run_and_its_push_starts_no_other(
     assert not forge.given(EventSelection)
 
 
-async def test_runs_with_heals_are_told_that_their_base_moved(
+async def test_a_push_that_is_told_before_its_merge_starts_no_other_run_either(
     served: Client, repository: str, forge: Forge
+) -> None:
+    merging, other = await _run(served, repository), await _run(served, repository, BASE)
+    forge.runs = (_found(merging), _found(other))
+    push = _push(repository, MERGED)
+    await _deliver(served, push)
+    while not forge.given(RunQuestion):
+        await asyncio.sleep(0.02)
+
+    merge = _event(repository, "merge", f"merge/7/{MERGED}", commit=MERGED, pull_request=7)
+    _, outcome = await _outcomes(served, merge, push)
+
+    assert outcome == f"{merging.id} goes on with it; told to 1 with heals"
+    assert await _told(merging, 1) == ["merged cc by ada"]
+    assert await _told(other, 1) == ["base moved to cc"]
+    assert not forge.given(EventSelection)
+
+
+async def test_runs_with_heals_are_told_that_their_base_moved(
+    env: WorkflowEnvironment, served: Client, repository: str, forge: Forge
 ) -> None:
     run = await _run(served, repository, BASE)
     forge.runs = (_found(run),)
+    # With a clock that jumps over the wait for a merge.
+    await env.client.start_workflow(
+        RepositoryWorkflow.run,
+        RepositoryState(provider="github", repository=repository),
+        id=repository_workflow_id("github", repository),
+        task_queue=task_queue("orchestrator"),
+    )
 
     (outcome,) = await _outcomes(served, _push(repository))
 
     assert await _told(run, 1) == ["base moved to aa"]
-    assert outcome.endswith("; told to 1 with heals")
+    assert outcome == f"started pipeline/{repository}/{HEAD}; told to 1 with heals"
 
 
 async def test_cancel_retry_and_heal_ask_whether_the_person_may(
