@@ -13,13 +13,14 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SECRETS = {
     "OPENAI_API_KEY": "healer",
     "GITHUB_TOKEN": "publisher",
+    "WEBHOOK_SECRETS": "gateway",
 }
 
 
 def test_each_role_is_a_service_with_an_image_and_a_user_of_its_own() -> None:
     dockerfile = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
     users = re.findall(r"^USER (\d+):\d+$", dockerfile, re.MULTILINE)
-    assert len(set(users)) == len(ROLES)
+    assert len(set(users)) == len(ROLES) + len(["gateway"])
     assert "0" not in users
     for role in ROLES:
         assert SERVICES[role]["build"]["target"] == role
