@@ -15,7 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.repository_events import act
     from workflows.repository_memory import RepositoryMemory
 
-_MOST_AT_ONCE = 32
+# So many that a forge which does not answer for an hour holds up no approval.
+_MOST_AT_ONCE = 200
 _EVENTS_A_RUN = 1000
 _GRACE = timedelta(seconds=30)
 
@@ -50,6 +51,7 @@ class RepositoryWorkflow:
 
     @workflow.run
     async def run(self, state: RepositoryState) -> None:
+        self._show()
         while not self._must_renew():
             while self._waiting and len(self._acting) < _MOST_AT_ONCE:
                 event = self._waiting.popleft()

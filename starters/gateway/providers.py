@@ -21,6 +21,8 @@ from regreen.webhooks.verification import (
     verify_gitlab,
 )
 
+_SHORTEST = 16
+
 Headers = Mapping[str, str]
 Body = dict[str, Any]
 
@@ -118,8 +120,8 @@ def webhook_secrets(settings: Settings) -> dict[Provider, tuple[str, ...]]:
     }
     found: dict[Provider, tuple[str, ...]] = {}
     for provider in PROVIDERS:
-        secrets = tuple(each for each in re.split(r"[,\s]+", known[provider].get_secret_value())
-                        if each)  # fmt: skip
+        words = re.split(r"[,\s]+", known[provider].get_secret_value())
+        secrets = tuple(word for word in words if word)
         variable = f"REGREEN_{provider.upper()}_WEBHOOK_SECRETS"
         for number, secret in enumerate(secrets, 1):
             if len(secret) < _SHORTEST:
@@ -131,6 +133,3 @@ def webhook_secrets(settings: Settings) -> dict[Provider, tuple[str, ...]]:
         if secrets:
             found[provider] = secrets
     return found
-
-
-_SHORTEST = 16
