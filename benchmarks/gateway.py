@@ -1,6 +1,6 @@
 """How long the gateway takes until Temporal has a delivery, beside a handler that only verifies.
 
-    python -m benchmarks.gateway [--deliveries N] [--rounds N] [--json]
+    python -m benchmarks.gateway [--deliveries N] [--rounds N] [--without-workers] [--json]
 
 Gateway and bare handler are processes of their own. The embedded server has its database file;
 the orchestrator and the publisher serve the repositories' workflows meanwhile, as they do in
@@ -135,8 +135,13 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-async def measure(folder: Path, deliveries: int, rounds: int) -> dict[str, Any]:
-    """Every number of connections, bare and gateway in turn, several times."""
+async def measure(
+    folder: Path, deliveries: int, rounds: int, roles: tuple[str, ...]
+) -> dict[str, Any]:
+    """Every number of connections, bare and gateway in turn, several times.
+
+    `roles` are those whose workers run meanwhile.
+    """
     found: dict[int, dict[str, list[dict[str, float]]]] = {
         each: {"bare": [], "gateway": []} for each in CONNECTIONS
     }
@@ -151,7 +156,7 @@ async def measure(folder: Path, deliveries: int, rounds: int) -> dict[str, Any]:
             "REGREEN_GITHUB_WEBHOOK_SECRETS": _SECRET,
             "REGREEN_STATE": str(folder),
         }
-        for role in ("orchestrator", "publisher"):
+        for role in roles:
             await stack.enter_async_context(_process("regreen", "worker", "--role", role, **own))
         await stack.enter_async_context(
             _process("benchmarks.bare_gateway", str(bare_port), _SECRET)
@@ -229,10 +234,14 @@ def main() -> int:
     parser.add_argument("--deliveries", type=int, default=300, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--without-workers", action="store_true", help="let nobody act on what is delivered"
+    )
     chosen = parser.parse_args()
+    roles = () if chosen.without_workers else ("orchestrator", "publisher")
     with tempfile.TemporaryDirectory(prefix="regreen-benchmark-") as folder:
         try:
-            document = asyncio.run(measure(Path(folder), chosen.deliveries, chosen.rounds))
+            document = asyncio.run(measure(Path(folder), chosen.deliveries, chosen.rounds, roles))
         except UnreachableError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

@@ -69,10 +69,17 @@ async def gateway(
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small writes at once only on sockets that name their protocol; otherwise an
+    # answer's second half waits 40 ms for the client to confirm the first.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return socket.create_server((host, port), family=family, backlog=_MOST_CONNECTIONS)
+        listener.bind((host, port))
+        listener.listen(_MOST_CONNECTIONS)
     except OSError as error:
+        listener.close()
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
 
 
 class _Server(uvicorn.Server):
