@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypedDict, TypeVar
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -46,16 +46,6 @@ _RETRY = RetryPolicy(
 )
 
 
-class _How(TypedDict):
-    task_queue: str
-    start_to_close_timeout: timedelta
-    schedule_to_close_timeout: timedelta | None
-    heartbeat_timeout: timedelta
-    retry_policy: RetryPolicy
-    cancellation_type: workflow.ActivityCancellationType
-    summary: str
-
-
 async def call(
     role: Role,
     activity: Callable[[Argument], Awaitable[Result]],
@@ -72,8 +62,31 @@ async def call(
     Subprocesses are ended before a cancellation is passed on.
     """
     return await not_cancelled(
-        workflow.execute_activity(activity, argument, **_how(role, summary, timeout, within))
+        workflow.execute_activity(
+            activity,
+            argument,
+            task_queue=task_queue(role),
+            start_to_close_timeout=timedelta(seconds=timeout),
+            schedule_to_close_timeout=None if within is None else timedelta(seconds=within),
+            heartbeat_timeout=_HEARTBEAT,
+            retry_policy=_RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary,
+        )
     )
+
+
+async def not_cancelled(step: Awaitable[Result]) -> Result:
+    """Await a step, and raise CancelledError if its task was cancelled meanwhile.
+
+    An activity that ends before it hears of its cancellation returns its result as if there were
+    none, and what follows would begin.
+    """
+    result = await step
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return result
 
 
 async def call_by_name(
@@ -89,32 +102,16 @@ async def call_by_name(
     """As `call`, for an activity of another module's that is known by its name only."""
     answer: Result = await not_cancelled(
         workflow.execute_activity(
-            activity, argument, result_type=result, **_how(role, summary, timeout, within)
+            activity,
+            argument,
+            result_type=result,
+            task_queue=task_queue(role),
+            start_to_close_timeout=timedelta(seconds=timeout),
+            schedule_to_close_timeout=None if within is None else timedelta(seconds=within),
+            heartbeat_timeout=_HEARTBEAT,
+            retry_policy=_RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary,
         )
     )
     return answer
-
-
-def _how(role: Role, summary: str, timeout: float, within: float | None) -> _How:
-    return {
-        "task_queue": task_queue(role),
-        "start_to_close_timeout": timedelta(seconds=timeout),
-        "schedule_to_close_timeout": None if within is None else timedelta(seconds=within),
-        "heartbeat_timeout": _HEARTBEAT,
-        "retry_policy": _RETRY,
-        "cancellation_type": workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        "summary": summary,
-    }
-
-
-async def not_cancelled(step: Awaitable[Result]) -> Result:
-    """Await a step, and raise CancelledError if its task was cancelled meanwhile.
-
-    An activity that ends before it hears of its cancellation returns its result as if there were
-    none, and what follows would begin.
-    """
-    result = await step
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-    return result
