@@ -14,7 +14,6 @@ from activities.github_failures import limit_delay
 from activities.printable import one_line_of
 from regreen.contracts.forge_check import Annotation, StageOnForge
 from regreen.markdown import prose
-from regreen.roles import Role
 from regreen.settings import load_settings
 
 _IN_ONE_REQUEST = 50
@@ -148,6 +147,3 @@ def _page(told: StageOnForge) -> str | None:
     namespace = activity.info().namespace
     run = f"{quote(told.run, safe='')}/{told.run_id}"
     return f"{ui.rstrip('/')}/namespaces/{namespace}/workflows/{run}/timeline"
-
-
-ACTIVITIES: dict[Role, list[object]] = {"publisher": [report_stage_on_forge]}

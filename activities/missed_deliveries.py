@@ -16,7 +16,6 @@ from activities.github_client import ask, github_client, has_github_credentials
 from activities.heal_branch import HEAL_BRANCHES
 from regreen.contracts.forge_event import ForgeEvent
 from regreen.contracts.reconciliation import MissedEvents, MissedQuestion
-from regreen.roles import Role
 from regreen.settings import load_settings
 
 _MOST_PULLS = 1000
@@ -169,6 +168,3 @@ def _moment(each: dict[str, Any]) -> datetime:
 
 def _event(told: dict[str, Any], **fields: Any) -> ForgeEvent:
     return ForgeEvent(**told, delivery_id=f"asked/{fields['identity']}", **fields)
-
-
-ACTIVITIES: dict[Role, list[object]] = {"publisher": [missed_deliveries]}

@@ -14,7 +14,6 @@ from activities.local_reviewer import local_refusal
 from activities.patched_paths import patched_paths
 from activities.printable import one_line_of
 from regreen.contracts.reviewer import ReviewerAnswer, ReviewerQuestion
-from regreen.roles import Role
 from regreen.settings import load_settings
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")
@@ -124,6 +123,3 @@ def _is(client: Github, owner: str, reviewer: str) -> bool | None:
         if error.status != 403 or limit_delay(error) is not None:
             raise
         return None
-
-
-ACTIVITIES: dict[Role, list[object]] = {"publisher": [check_reviewer]}

@@ -13,6 +13,7 @@ from regreen.errors import UsageError
 from regreen.settings import Settings
 from starters import runs
 from starters.repository import resolve
+from workflows.run_start import workflow_id
 
 _CHILDREN = ("", "/unit", "/integration", "/e2e", "/release")
 
@@ -45,7 +46,7 @@ async def run_regreen(
     started = time.perf_counter()
     request, _, _ = await resolve(repository, "HEAD")
     request = request.model_copy(update={"step_by_step": step_by_step, "reuse": False})
-    run = runs.workflow_id(request)
+    run = workflow_id(request)
     await runs.start(client, request)
     report = await runs.follow(client, run, lambda _: None)
     seconds = time.perf_counter() - started

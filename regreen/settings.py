@@ -136,6 +136,18 @@ class Settings(BaseSettings):
         thresholds = (self.alert_success_rate, self.alert_heal_attempts, self.alert_p95)
         return any(each is not None for each in thresholds)
 
+    github_webhook_secrets: SecretStr = SecretStr("")
+    """Secrets of GitHub's webhooks, separated by commas or blanks; any of them counts."""
+    gitlab_webhook_secrets: SecretStr = SecretStr("")
+    """Signing tokens (`whsec_…`) and secret tokens of GitLab's webhooks."""
+    bitbucket_webhook_secrets: SecretStr = SecretStr("")
+    """Secrets of Bitbucket Cloud's webhooks."""
+    azure_webhook_secrets: SecretStr = SecretStr("")
+    """Passwords, or `USER:PASSWORD`, of Azure's service hooks."""
+    reconcile: str = ""
+    """Clone URLs of the GitHub repositories that are asked what no webhook told, separated by
+    blanks."""
+
     @property
     def artifacts_url(self) -> str:
         """URL of the artifact store."""

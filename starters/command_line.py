@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from regreen.contracts.release import Expectations
-from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
 from starters import (
     audit_command,
@@ -20,7 +19,8 @@ from starters import (
     verification,
     withdraw,
 )
-from starters.console import complete, leave, tell
+from starters.console import complete, run_application
+from starters.gateway.command import gateway
 from starters.run_filter import RunFilter
 
 app = typer.Typer(
@@ -52,21 +52,7 @@ Run = Annotated[str, typer.Argument(help="A run: its workflow id, its commit, or
 
 def run_command_line() -> None:
     """Parse the arguments, run the command, end with its exit code."""
-    try:
-        code = app(standalone_mode=False)
-    except typer.Exit as ended:
-        code = ended.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        code = EXIT_INTERRUPTED
-    except (UsageError, UnreachableError) as error:
-        code = tell(error)
-    except Exception as error:
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        code = 2
-    leave(code if isinstance(code, int) else 0)
+    run_application(app)
 
 
 @app.command()
@@ -134,6 +120,9 @@ def worker(
     """
     run_command.use_state(state)
     return complete(services.worker(role, address))
+
+
+app.command()(gateway)
 
 
 @app.command(name="list")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import typer
 from rich.console import Console
 
 from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
@@ -55,3 +56,24 @@ def complete(work: Coroutine[Any, Any, Result]) -> Result:
     except (UsageError, UnreachableError) as error:
         leave(tell(error))
         raise
+
+
+def run_application(
+    app: typer.Typer, arguments: list[str] | None = None, name: str | None = None
+) -> None:
+    """Parse the arguments, by default the process's, run the command, end with its exit code."""
+    try:
+        code = app(arguments, prog_name=name, standalone_mode=False)
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        code = EXIT_INTERRUPTED
+    except (UsageError, UnreachableError) as error:
+        code = tell(error)
+    except Exception as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        code = 2
+    leave(code if isinstance(code, int) else 0)

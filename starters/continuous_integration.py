@@ -10,9 +10,8 @@ Azure Pipelines (learn.microsoft.com/azure/devops/pipelines/build/variables).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-Event = Literal["push", "pull_request", "manual", "schedule"]
+from regreen.event_selection import Event
 
 
 @dataclass(frozen=True)

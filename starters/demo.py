@@ -17,6 +17,7 @@ from starters.repository import resolve
 from starters.run_command import EXIT_CODES, print_result, use_state
 from starters.run_document import run_page
 from workers.embedded import Connection, temporal
+from workflows.run_start import workflow_id
 
 _EXAMPLE = Path(__file__).parent.parent / "examples" / "storefront"
 _KEPT = 3
@@ -40,7 +41,7 @@ async def demo(state: Path | None) -> int:
     async with temporal(settings) as connection:
         _say(f"Temporal's web UI while this runs: {connection.ui}")
         await runs.start(connection.client, request)
-        run = runs.workflow_id(request)
+        run = workflow_id(request)
         with shown(errors) as show:
             report = await runs.follow(connection.client, run, show)
         await print_attempts(report, only_healed=True)

@@ -21,6 +21,7 @@ from starters.repository import resolve
 from starters.run_command import EXIT_CODES
 from starters.run_document import run_document
 from workers.embedded import Connection
+from workflows.run_start import workflow_id
 
 
 async def heal(path: Path, ref: str, *, apply: bool, json: bool, settings: Settings) -> int:
@@ -57,7 +58,7 @@ async def heal(path: Path, ref: str, *, apply: bool, json: bool, settings: Setti
 
 
 async def _follow(request: PipelineRequest, settings: Settings) -> tuple[RunReport, str | None]:
-    run, commit = runs.workflow_id(request), request.commit[:12]
+    run, commit = workflow_id(request), request.commit[:12]
     known = False
 
     async def work(connection: Connection) -> tuple[RunReport, str | None]:

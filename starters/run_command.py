@@ -10,13 +10,13 @@ from rich.prompt import Prompt
 
 from regreen.contracts.run import PipelineRequest, Review, RunReport
 from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK
+from regreen.event_selection import why_not_selected
 from regreen.settings import Settings, load_settings
 from starters import runs
 from starters.annotations import annotations
 from starters.announcements import tell_all
 from starters.console import errors, note, output, print_json
 from starters.continuous_integration import job_of
-from starters.event_selection import why_not_selected
 from starters.heal_diffs import print_attempts
 from starters.log_file import log_to
 from starters.outages import through_outages
@@ -25,6 +25,7 @@ from starters.repository import resolve
 from starters.run_document import run_document, run_page
 from starters.step_summary import step_outputs, write_outputs, write_step_summary
 from workers.embedded import Connection
+from workflows.run_start import workflow_id
 
 EXIT_CODES = {
     "passed": EXIT_OK,
@@ -55,7 +56,7 @@ async def run(
     request = request.model_copy(update={"reuse": reuse})
     job = job_of(os.environ)
     if job is not None:
-        reason = why_not_selected(pipeline.on, job)
+        reason = why_not_selected(pipeline.on, job.event, job.ref, job.base)
         if reason:
             return _not_selected(reason, json)
         if request.ref == "HEAD" and job.ref:
@@ -76,7 +77,7 @@ async def follow_request(
     settings: Settings,
 ) -> int:
     """Start the request's run, unless there is one, and follow it."""
-    identifier = runs.workflow_id(request)
+    identifier = workflow_id(request)
     known, anew = False, again
 
     async def work(connection: Connection) -> int:

@@ -16,12 +16,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -29,8 +24,8 @@ from regreen.contracts.run import PipelineRequest, Review, RunReport
 from regreen.contracts.test_stage import TestStageResult
 from regreen.errors import UnreachableError, UsageError
 from regreen.roles import task_queue
-from workflows import search_attributes
 from workflows.pipeline import PipelineWorkflow
+from workflows.run_start import first_attributes, static_details, static_summary, workflow_id
 
 _POLL_SECONDS = 0.5
 AT_REST = ("passed", "released", "failed", "rejected", "expired", "cancelled", "waiting")
@@ -68,12 +63,6 @@ class Progress:
     """How long the test stages have been running."""
 
 
-def workflow_id(request: PipelineRequest) -> str:
-    """`pipeline/<owner>/<name>/<commit>`: one run for a commit, and one that only heals."""
-    kind = "heal" if request.heal_only else "pipeline"
-    return f"{kind}/{request.repository}/{request.commit}"
-
-
 async def start(client: Client, request: PipelineRequest, *, again: bool = False) -> bool:
     """Start the run of a commit, or find the one there is. Returns whether it was started.
 
@@ -81,12 +70,6 @@ async def start(client: Client, request: PipelineRequest, *, again: bool = False
     """
     reuse = (
         WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.REJECT_DUPLICATE
-    )
-    known = (
-        (search_attributes.REPOSITORY, request.repository),
-        (search_attributes.REF, request.ref),
-        (search_attributes.COMMIT, request.commit),
-        (search_attributes.STATE, "running"),
     )
     try:
         await client.start_workflow(
@@ -96,14 +79,9 @@ async def start(client: Client, request: PipelineRequest, *, again: bool = False
             task_queue=task_queue("orchestrator"),
             id_reuse_policy=reuse,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            static_summary=f"{request.repository} {request.ref} {request.commit[:12]}",
-            static_details=(
-                f"Repository `{request.repository}`, ref `{request.ref}`, commit "
-                f"`{request.commit}`, from `{request.location}`."
-            ),
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(key, value) for key, value in known]
-            ),
+            static_summary=static_summary(request),
+            static_details=static_details(request),
+            search_attributes=first_attributes(request),
         )
     except WorkflowAlreadyStartedError:
         return False

@@ -1,6 +1,8 @@
 """Connecting to Temporal: the configured server, or the embedded one's address."""
 
+import json
 import os
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -22,8 +24,16 @@ def configured_address() -> str | None:
         raise UsageError(f"Temporal's environment configuration: {error}") from error
 
 
-async def connect(role: str, address: str | None = None) -> Client:
-    """Connect as `role` to `address`, or to the configured server.
+def embedded_address(state: Path) -> str | None:
+    """The address of the embedded server that last ran for a state folder."""
+    try:
+        return str(json.loads((state / "server.json").read_text("utf-8"))["address"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+async def connect(role: str, address: str | None = None, *, lazy: bool = False) -> Client:
+    """Connect as `role` to `address`, or to the configured server; if `lazy`, with the first call.
 
     Raises UnreachableError when nothing answers there.
     """
@@ -38,6 +48,7 @@ async def connect(role: str, address: str | None = None) -> Client:
             target,
             data_converter=pydantic_data_converter,
             identity=identity,
+            lazy=lazy,
             **options,  # type: ignore[arg-type]
         )
     except (RuntimeError, RPCError) as error:

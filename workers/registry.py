@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from activities import forge_check, missed_deliveries, reviewer
 from regreen.roles import Role
 from workflows import (
     announcements,
     heal_attempt,
     patch_memory,
     pipeline,
+    reconcile,
     release,
+    repository,
+    repository_events,
     test_stage,
     withdrawal,
 )
@@ -22,6 +24,8 @@ WORKFLOWS: list[type] = [
     *announcements.WORKFLOWS,
     release.ReleaseWorkflow,
     withdrawal.WithdrawalWorkflow,
+    *repository.WORKFLOWS,
+    *reconcile.WORKFLOWS,
 ]
 
 
@@ -29,7 +33,7 @@ def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
     modules = (
         *(pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal),
-        *(announcements, forge_check, missed_deliveries, reviewer),
+        *(announcements, repository_events, reconcile),
     )
     tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]

@@ -261,5 +261,11 @@ def _announced(alert: Alert, ended: Announcement) -> Announcement:
 
 WORKFLOWS = [AnnouncementWorkflow]
 ACTIVITIES: dict[Role, list[object]] = {
-    "publisher": [find_announcement_places, send_announcement, judge_run_alerts, is_run_open],
+    "publisher": [
+        find_announcement_places,
+        send_announcement,
+        report_stage_on_forge,
+        judge_run_alerts,
+        is_run_open,
+    ],
 }

@@ -11,11 +11,11 @@ from regreen.contracts.gates import Finding, GateVerdict
 from regreen.contracts.healing import Attempt
 from regreen.contracts.run import PipelineRequest, PullRequest, RunReport, StageReport
 from regreen.contracts.testing import Triage
+from regreen.event_selection import why_not_selected
 from regreen.pipeline_file import OnSection
 from regreen.pipeline_reading import parse_pipeline
 from starters.annotations import annotations
 from starters.continuous_integration import Job, job_of
-from starters.event_selection import why_not_selected
 from starters.step_summary import step_outputs, step_summary, write_outputs, write_step_summary
 
 PROJECT = Path(__file__).parents[2]
@@ -118,19 +118,18 @@ def test_a_job_is_known_by_the_variables_of_its_service(
 )
 def test_the_pipeline_file_selects_events(job: Job, reason: str) -> None:
     text = "on:\n  push: [main, 'release/*']\n  pull_request: [develop]\n  schedule: false\n"
+    section = parse_pipeline(text).on
 
-    assert why_not_selected(parse_pipeline(text).on, job) == reason
+    assert why_not_selected(section, job.event, job.ref, job.base) == reason
 
 
 def test_without_a_section_every_event_runs() -> None:
     for event in ("push", "pull_request", "manual", "schedule"):
-        assert why_not_selected(OnSection(), Job("any", event, "a/b", "c")) == ""  # type: ignore[arg-type]
+        assert why_not_selected(OnSection(), event, "a/b", "c") == ""  # type: ignore[arg-type]
 
 
 def test_nothing_is_selected_by_an_empty_list() -> None:
-    job = Job("any", "push", "main")
-
-    assert "selects nothing" in why_not_selected(OnSection(push=()), job)
+    assert "selects nothing" in why_not_selected(OnSection(push=()), "push", "main", "")
 
 
 def test_errors_come_before_warnings_and_no_text_breaks_out() -> None:

@@ -14,11 +14,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from activities.event_delivery import deliver_event, repository_workflow_id
 from activities.model_prompt import ReadReply
 from regreen.contracts.announcement import Told
+from regreen.contracts.forge_event import ForgeEvent
+from regreen.contracts.repository import Selected
 from regreen.contracts.run import PipelineRequest
 from regreen.pipeline_file import ApprovalSection
 from tests.workflow.running import Run, send, start, waiting
@@ -121,12 +125,45 @@ async def _record(client: Client, name: str) -> None:
     children = [child for child in CHILDREN if f"{run.id}/{child}" in found]
     for part in ("pipeline", *children):
         workflow_id = run.id if part == "pipeline" else f"{run.id}/{part}"
-        history = await client.get_workflow_handle(workflow_id).fetch_history()
-        events = [_without_place(event) for event in history.to_json_dict()["events"]]
-        lines = ",\n".join(json.dumps(event, sort_keys=True) for event in events)
-        head = f'{{"workflow_id": {json.dumps(workflow_id)}, "events": [\n'
-        (FOLDER / f"{name}.{part}.json").write_text(f"{head}{lines}\n]}}\n", "utf-8")
-        print(f"{name}.{part}: {len(events)} events")
+        await _write(client.get_workflow_handle(workflow_id), f"{name}.{part}")
+
+
+async def _record_repository(client: Client) -> None:
+    """A push that starts a run, a review of none, and a forge that fails; then as new."""
+    script = Script(ALL_GREEN)
+    gone = ApplicationError("no route to host", type="GitFailed", non_retryable=True)
+    script.answer("select_event", Selected(), gone)
+    events = [
+        _event("push", "push/1/refs/heads/main", ref="main", commit="4" * 40),
+        _event("review", "review/1", pull_request=1, decision="approve"),
+        _event("push", "push/2/refs/heads/main", ref="main", commit="5" * 40),
+    ]
+    first = client.get_workflow_handle(repository_workflow_id("github", "example/shop"))
+    async with serving(client, script):
+        run_id: str | None = None
+        for number, event in enumerate(events, 1):
+            await deliver_event(client, event, timeout=10)
+            run_id = run_id or (await first.describe()).run_id
+            while len(await first.query("recent")) < number:
+                await asyncio.sleep(0.02)
+        while (await first.describe()).run_id == run_id:
+            await asyncio.sleep(0.02)
+    await _write(client.get_workflow_handle(first.id, run_id=run_id), "renewed.repository")
+
+
+def _event(kind: str, identity: str, **more: Any) -> ForgeEvent:
+    known = {"provider": "github", "repository": "example/shop", "delivery_id": "1"}
+    about = {"kind": kind, "identity": identity, "actor": "Ada", "location": "/repositories/shop"}
+    return ForgeEvent.model_validate(known | about | more)
+
+
+async def _write(recorded: WorkflowHandle[Any, Any], name: str) -> None:
+    history = await recorded.fetch_history()
+    events = [_without_place(event) for event in history.to_json_dict()["events"]]
+    lines = ",\n".join(json.dumps(event, sort_keys=True) for event in events)
+    head = f'{{"workflow_id": {json.dumps(recorded.id)}, "events": [\n'
+    (FOLDER / f"{name}.json").write_text(f"{head}{lines}\n]}}\n", "utf-8")
+    print(f"{name}: {len(events)} events")
 
 
 def _without_place(value: Any) -> Any:
@@ -150,6 +187,7 @@ async def main() -> None:
             client = await connect("recorder", server.address)
             for name in SCENARIOS:
                 await _record(client, name)
+            await _record_repository(client)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from starters import runs
 from tests.workflow.sample_answers import SOURCE, request
 from tests.workflow.scripted_activities import Script
 from workflows.pipeline import PipelineWorkflow
+from workflows.run_start import workflow_id
 from workflows.test_stage import TestStageWorkflow
 
 Run = WorkflowHandle[PipelineWorkflow, RunReport]
@@ -35,7 +36,7 @@ async def start_run(client: Client, **changes: Any) -> Run:
 async def start(client: Client, wanted: PipelineRequest) -> Run:
     """Start this very run."""
     assert await runs.start(client, wanted)
-    return client.get_workflow_handle_for(PipelineWorkflow.run, runs.workflow_id(wanted))
+    return client.get_workflow_handle_for(PipelineWorkflow.run, workflow_id(wanted))
 
 
 async def start_stage(

@@ -24,7 +24,7 @@ from regreen.contracts.gates import (
 from regreen.contracts.healing import GuardVerdict, Proposal, Refusal
 from regreen.contracts.model import ModelReply, ModelTerms, Price
 from regreen.contracts.receipts import TakenBack, TargetReceipt
-from regreen.contracts.reconciliation import MissedEvents
+from regreen.contracts.reconciliation import MissedEvents, Reconciled
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
@@ -37,6 +37,7 @@ from regreen.contracts.release import (
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.repository import FoundRuns, Selected
 from regreen.contracts.reviewer import ReviewerAnswer
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
 from regreen.contracts.source import Source
@@ -258,6 +259,9 @@ _FOLDER = FolderReceipt(directory="/releases/example/shop/1.1.0", sums="0" * 64,
 _RECEIPT = TargetReceipt(target="http", address="http://127.0.0.1/1.1.0", files=(), adopted=False)
 
 ALL_GREEN: dict[str, Any] = {
+    "select_event": Selected(),
+    "find_runs": FoundRuns(),
+    "deliver_events": Reconciled(),
     "fetch_source": fetched(UNIT_ONLY),
     "report_isolation": "bubblewrap",
     "check_reviewer": ReviewerAnswer(),

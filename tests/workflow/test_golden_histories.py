@@ -45,11 +45,13 @@ def test_the_corpus_holds_every_workflow_and_every_way_it_ends() -> None:
         *("green.pipeline", "green.release", "green.unit"),
         *("healed-and-released.pipeline", "healed-and-released.release"),
         "healed-and-released.unit",
+        "renewed.repository",
     ]
     last = {_recorded(path)["events"][-1]["eventType"] for path in HISTORIES}
     assert last == {
         "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
         "EVENT_TYPE_WORKFLOW_EXECUTION_FAILED",
+        "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     }
 
 

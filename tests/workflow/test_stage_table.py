@@ -41,8 +41,6 @@ def _calls(module: Any) -> Calls:
 
 
 CALLS = {module.__name__: _calls(module) for module in _modules("workflows")}
-# What the forge offers to workflows that are no part of the line, which call it by name.
-BY_NAME = {"check_reviewer", "missed_deliveries", "report_stage_on_forge"}
 CALLING = sorted(name for name, calls in CALLS.items() if calls)
 
 
@@ -86,7 +84,7 @@ def test_each_call_goes_to_a_role_that_serves_it(module: str) -> None:
 def test_no_activity_is_served_that_no_workflow_calls() -> None:
     called = {activity.__name__ for calls in CALLS.values() for _, activity in calls}
     served = {activity.__name__ for role in ROLES for activity in activities_of(role)}
-    assert served == called | BY_NAME
+    assert served == called
 
 
 def test_the_fakes_answer_for_every_activity() -> None:
