@@ -47,7 +47,7 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
         location = ["--end-of-options", request.location]
         # GitHub keeps a reference for each pull request there has ever been.
         far = name is not None and not Path(request.location).is_dir()
-        wanted = "+refs/heads/*:refs/fetched/*" if far else "+refs/*:refs/fetched/*"
+        wanted = "+refs/heads/*:refs/fetched/heads/*" if far else "+refs/*:refs/fetched/*"
         fetch = ["fetch", "--quiet", "--tags", *location, wanted]
         await heartbeating(git(fetch, cwd=bare, env=credentials), f"git fetch {request.ref}")
         try:

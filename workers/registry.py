@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from activities import forge_check, missed_deliveries, reviewer
+from activities import forge_check, missed_deliveries, reviewer_check
 from regreen.roles import Role
 from workflows import heal_attempt, patch_memory, pipeline, release, test_stage, withdrawal
 from workflows.stage_table import STAGES
@@ -19,7 +19,7 @@ WORKFLOWS: list[type] = [
 def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
     modules = (pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal)
-    forges = (forge_check, missed_deliveries, reviewer)
+    forges = (forge_check, missed_deliveries, reviewer_check)
     tables = [module.ACTIVITIES for module in (*modules, *forges)]
     tables += [stage.activities for stage in STAGES]
     found = [activity for table in tables for activity in table.get(role, [])]

@@ -1,47 +1,40 @@
-"""Whether somebody may decide about what a run has made of a commit."""
+"""Whether an account of GitHub may decide about what a run has made of a commit."""
 
 import re
+from collections.abc import Sequence
 
 from github import Github, GithubException, UnknownObjectException
 from github.Repository import Repository
-from temporalio import activity
 
 from activities.code_owners import PLACES, owners_of
-from activities.forge import github_of
 from activities.github_client import ask, github_client
 from activities.github_failures import limit_delay
 from activities.printable import one_line_of
-from regreen.contracts.reviewer import ReviewerAnswer, ReviewerQuestion
-from regreen.roles import Role
+from regreen.contracts.reviewer import ReviewerQuestion
 from regreen.settings import load_settings
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")
 _MAY_WRITE = ("admin", "write")
 
 
-@activity.defn
-async def check_reviewer(question: ReviewerQuestion) -> ReviewerAnswer:
-    """Ask the forge about the person; for a local repository everybody may.
+async def github_refusal(name: str, question: ReviewerQuestion, paths: Sequence[str]) -> str:
+    """Why the person may not, in one line; empty when the person may.
 
-    What cannot be found out refuses. Raises the ApplicationErrors of
-    `activities.github_client.ask`.
+    `name` is the repository, `paths` are those whose code owners alone may. What cannot be found
+    out refuses. Raises the ApplicationErrors of `activities.github_client.ask`.
     """
-    name = await github_of(question.location, question.commit)
-    if name is None:
-        return ReviewerAnswer()
     client = github_client(load_settings())
-    refused = await ask(f"reviewer of {name}", lambda: _refusal(client, name, question))
-    return ReviewerAnswer(refused=refused)
+    return await ask(f"reviewer of {name}", lambda: _refusal(client, name, question, paths))
 
 
-def _refusal(client: Github, name: str, question: ReviewerQuestion) -> str:
+def _refusal(client: Github, name: str, question: ReviewerQuestion, paths: Sequence[str]) -> str:
     reviewer = one_line_of(question.reviewer)[:100]
     if not _LOGIN.fullmatch(reviewer):
         return f"`{reviewer}` is no account of GitHub"
     repository = client.get_repo(name)
     if _permission(repository, reviewer) not in _MAY_WRITE:
         return f"{reviewer} may not write to {name}"
-    return _wrote(repository, question, reviewer) or _not_owner(client, name, question, reviewer)
+    return _wrote(repository, question, reviewer) or _not_owner(client, repository, paths, reviewer)
 
 
 def _permission(repository: Repository, reviewer: str) -> str:
@@ -66,11 +59,9 @@ def _wrote(repository: Repository, question: ReviewerQuestion, reviewer: str) ->
     return ""
 
 
-def _not_owner(client: Github, name: str, question: ReviewerQuestion, reviewer: str) -> str:
-    if not question.owners_of:
-        return ""
-    text = _code_owners(client.get_repo(name))
-    for path in question.owners_of:
+def _not_owner(client: Github, repository: Repository, paths: Sequence[str], reviewer: str) -> str:
+    text = _code_owners(repository) if paths else ""
+    for path in paths:
         owners = owners_of(text, path)
         unknown = []
         for owner in owners:
@@ -121,6 +112,3 @@ def _is(client: Github, owner: str, reviewer: str) -> bool | None:
         if error.status != 403 or limit_delay(error) is not None:
             raise
         return None
-
-
-ACTIVITIES: dict[Role, list[object]] = {"publisher": [check_reviewer]}
