@@ -10,7 +10,7 @@ from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 with workflow.unsafe.imports_passed_through():
     from activities.event_selection import select_event
     from activities.find_runs import find_runs
-    from activities.reviewer import check_reviewer
+    from activities.reviewer_check import check_reviewer
     from regreen.contracts.forge_event import ForgeEvent
     from regreen.contracts.repository import EventSelection, FoundRun, RunQuestion
     from regreen.contracts.reviewer import ReviewerQuestion

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.pull_request import comment_on_pull_request
-    from activities.reviewer import check_reviewer
+    from activities.reviewer_check import check_reviewer
     from regreen.contracts.pull_request import Comment
     from regreen.contracts.reviewer import ReviewerQuestion
     from regreen.contracts.run import Review

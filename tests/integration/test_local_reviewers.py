@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.artifact_store import put_bytes
-from activities.reviewer import check_reviewer
+from activities.reviewer_check import check_reviewer
 from regreen.contracts.reviewer import ReviewerQuestion
 
 PATCH = b"""\

@@ -1,49 +1,40 @@
-"""Whether somebody may decide about what a run has made of a commit."""
+"""Whether an account of GitHub may decide about what a run has made of a commit."""
 
 import re
+from collections.abc import Sequence
 
 from github import Github, GithubException, UnknownObjectException
 from github.Repository import Repository
-from temporalio import activity
 
 from activities.code_owners import PLACES, owners_of
-from activities.forge import github_of
 from activities.github_client import ask, github_client
 from activities.github_failures import limit_delay
-from activities.local_reviewer import local_refusal
-from activities.patched_paths import patched_paths
 from activities.printable import one_line_of
-from regreen.contracts.reviewer import ReviewerAnswer, ReviewerQuestion
+from regreen.contracts.reviewer import ReviewerQuestion
 from regreen.settings import load_settings
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")
 _MAY_WRITE = ("admin", "write")
 
 
-@activity.defn
-async def check_reviewer(question: ReviewerQuestion) -> ReviewerAnswer:
-    """Ask the forge about the person.
+async def github_refusal(name: str, question: ReviewerQuestion, paths: Sequence[str]) -> str:
+    """Why the person may not, in one line; empty when the person may.
 
-    What cannot be found out refuses. Raises the ApplicationErrors of
-    `activities.github_client.ask`.
+    `name` is the repository, `paths` are those whose code owners alone may. What cannot be found
+    out refuses. Raises the ApplicationErrors of `activities.github_client.ask`.
     """
-    name = await github_of(question.location, question.commit)
-    paths = (*question.owners_of, *await patched_paths(question.owners_of_patched))
-    if name is None:
-        return ReviewerAnswer(refused=await local_refusal(question, paths))
     client = github_client(load_settings())
-    refused = await ask(f"reviewer of {name}", lambda: _refusal(client, name, question, paths))
-    return ReviewerAnswer(refused=refused)
+    return await ask(f"reviewer of {name}", lambda: _refusal(client, name, question, paths))
 
 
-def _refusal(client: Github, name: str, question: ReviewerQuestion, paths: tuple[str, ...]) -> str:
+def _refusal(client: Github, name: str, question: ReviewerQuestion, paths: Sequence[str]) -> str:
     reviewer = one_line_of(question.reviewer)[:100]
     if not _LOGIN.fullmatch(reviewer):
         return f"`{reviewer}` is no account of GitHub"
     repository = client.get_repo(name)
     if _permission(repository, reviewer) not in _MAY_WRITE:
         return f"{reviewer} may not write to {name}"
-    return _wrote(repository, question, reviewer) or _not_owner(client, name, paths, reviewer)
+    return _wrote(repository, question, reviewer) or _not_owner(client, repository, paths, reviewer)
 
 
 def _permission(repository: Repository, reviewer: str) -> str:
@@ -68,10 +59,8 @@ def _wrote(repository: Repository, question: ReviewerQuestion, reviewer: str) ->
     return ""
 
 
-def _not_owner(client: Github, name: str, paths: tuple[str, ...], reviewer: str) -> str:
-    if not paths:
-        return ""
-    text = _code_owners(client.get_repo(name))
+def _not_owner(client: Github, repository: Repository, paths: Sequence[str], reviewer: str) -> str:
+    text = _code_owners(repository) if paths else ""
     for path in paths:
         owners = owners_of(text, path)
         unknown = []

@@ -7,7 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.reviewer import check_reviewer
+from activities.reviewer_check import check_reviewer
 from regreen.contracts.reviewer import ReviewerQuestion
 from tests.e2e.plain_repository import git
 from tests.integration.forge_places import ForgePlace, forge_of_kind
