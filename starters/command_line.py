@@ -11,6 +11,7 @@ from regreen.roles import ROLES
 from starters import (
     heal_command,
     init_command,
+    logs_command,
     look,
     run_command,
     services,
@@ -180,6 +181,26 @@ def show(
     """
     settings = run_command.use_state(state)
     return complete(look.show(run, json=json, sarif=sarif, settings=settings))
+
+
+@app.command()
+def logs(
+    run: Run,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="Only this one.", show_default=False)
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON document a line.")] = False,
+    state: State = None,
+) -> int:
+    """Print what the steps of a run print, while they run and afterwards.
+
+    Examples: `regreen logs 3f2a9c1 --follow` · `regreen logs 3f2a9c1 --stage unit --json`
+    """
+    settings = run_command.use_state(state)
+    return complete(logs_command.logs(run, stage, follow=follow, json=json, settings=settings))
 
 
 @app.command()
