@@ -9,6 +9,7 @@ from regreen.contracts.release import Expectations
 from regreen.errors import EXIT_INTERRUPTED, UnreachableError, UsageError
 from regreen.roles import ROLES
 from starters import (
+    codec_command,
     heal_command,
     init_command,
     logs_command,
@@ -134,6 +135,19 @@ def worker(
     """
     run_command.use_state(state)
     return complete(services.worker(role, address))
+
+
+@app.command()
+def codec(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8081,
+    state: State = None,
+) -> int:
+    """Serve decryption to Temporal's web UI and command line, until Ctrl-C or SIGTERM.
+
+    Example: `REGREEN_UI=https://temporal.example.com regreen codec --port 8081`
+    """
+    return complete(codec_command.codec(host, port, run_command.use_state(state)))
 
 
 @app.command(name="list")

@@ -3,12 +3,13 @@
 import os
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConfigProfile
 from temporalio.service import RPCError
 
 from regreen.errors import UnreachableError, UsageError
+from regreen.settings import load_settings
 from workers.orphans import worker_identity
+from workers.payload_codec import data_converter
 
 
 def configured_address() -> str | None:
@@ -25,8 +26,10 @@ def configured_address() -> str | None:
 async def connect(role: str, address: str | None = None) -> Client:
     """Connect as `role` to `address`, or to the configured server.
 
-    Raises UnreachableError when nothing answers there.
+    Raises UnreachableError when nothing answers there, and UsageError for payload keys that are
+    none.
     """
+    converter = data_converter(load_settings())
     identity = worker_identity(role, os.getpid())
     if address is not None:
         target, options = address, {}
@@ -36,7 +39,7 @@ async def connect(role: str, address: str | None = None) -> Client:
     try:
         return await Client.connect(
             target,
-            data_converter=pydantic_data_converter,
+            data_converter=converter,
             identity=identity,
             **options,  # type: ignore[arg-type]
         )
