@@ -7,7 +7,7 @@ from tests.e2e.cuttable_network import network_to
 from tests.e2e.plain_repository import plain_repository
 from tests.e2e.regreen_program import Program, Started, tree_of, wait_until
 
-COUNT = 10
+COUNT = 8
 FILES = {
     "shop.py": "def total(prices):\n    return sum(prices)\n",
     "test_shop.py": (
