@@ -24,6 +24,7 @@ from temporalio.converter import (
     PayloadCodec,
 )
 
+from activities.printable import one_line_of
 from regreen.errors import UsageError
 from regreen.settings import Settings
 
@@ -73,7 +74,8 @@ class EncryptionCodec(PayloadCodec):
     def _decrypted(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCODING:
             return payload
-        name = payload.metadata.get(KEY_ID, b"").decode("utf-8", "replace")[:64]
+        # Whoever can write a payload can name its key as he likes.
+        name = one_line_of(payload.metadata.get(KEY_ID, b"")[:64].decode("utf-8", "replace"))
         cipher = self._ciphers.get(name)
         if cipher is None:
             if name not in self._told and len(self._told) < 100:

@@ -71,6 +71,16 @@ async def test_a_key_that_is_missing_is_named(keys: Sequence[bytes]) -> None:
         await EncryptionCodec(keys).decode([await _encrypted(NEW)])
 
 
+async def test_the_name_of_a_key_steers_no_terminal() -> None:
+    payload = await _encrypted(NEW)
+    payload.metadata[KEY_ID] = b"\x1b[2Jmine\nyours\x07" + 1000 * b"x"
+    with pytest.raises(UnreadablePayload) as caught:
+        await EncryptionCodec([NEW]).decode([payload])
+    assert "the key mine yoursxxx" in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
 async def test_what_was_changed_is_refused() -> None:
     codec, payload = EncryptionCodec([NEW]), await _encrypted(NEW)
     flipped = bytes([payload.data[-1] ^ 1])
