@@ -15,6 +15,7 @@ import psutil
 from temporalio import activity
 
 from activities.printable import printable
+from activities.step_log import logged
 
 _HEARTBEAT_SECONDS = 1.0
 _TERMINATION_GRACE_SECONDS = 3.0
@@ -78,11 +79,11 @@ async def run_process(
 
     `output` receives standard output and error. `timeout` is in seconds; past it the whole process
     group is ended and `timed_out` is set. Inside an activity a heartbeat with `subject`, the last
-    line printed and the seconds passed is sent every second. On cancellation the process group
-    gets SIGTERM, then SIGKILL.
+    line printed and the seconds passed is sent every second, and the output goes to the step's log
+    (`activities/step_log.py`). On cancellation the process group gets SIGTERM, then SIGKILL.
     """
     started = time.monotonic()
-    with output.open("wb") as sink:
+    with output.open("wb") as sink, logged(output):
         process = await asyncio.create_subprocess_exec(
             *die_with_parent(),
             *command,
@@ -93,18 +94,19 @@ async def run_process(
             cwd=cwd,
             start_new_session=True,
         )
-    timed_out = False
-    try:
-        while process.returncode is None:
-            left = timeout - (time.monotonic() - started)
-            if left <= 0:
-                timed_out = True
-                break
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), min(_HEARTBEAT_SECONDS, left))
-            _heartbeat(subject, output, time.monotonic() - started)
-    finally:
-        await asyncio.shield(_end_group(process))
+        sink.close()
+        timed_out = False
+        try:
+            while process.returncode is None:
+                left = timeout - (time.monotonic() - started)
+                if left <= 0:
+                    timed_out = True
+                    break
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), min(_HEARTBEAT_SECONDS, left))
+                _heartbeat(subject, output, time.monotonic() - started)
+        finally:
+            await asyncio.shield(_end_group(process))
     assert process.returncode is not None
     return Completed(process.returncode, time.monotonic() - started, output, timed_out)
 

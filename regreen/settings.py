@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     """Address of the web UI of a server that is not the embedded one, for links."""
     releases: Path | None = None
     """Folder for published releases. Unset: `releases` in `state`."""
+    payload_keys: SecretStr | None = None
+    """Keys that encrypt what Temporal stores: base64url of 32 bytes each, separated by blanks. The
+    first encrypts, all decrypt. Unset: nothing is encrypted."""
+    codec_token: SecretStr | None = None
+    """What clients of `regreen codec` have to send as bearer token. Unset: nothing."""
     trivy_database: Path | None = None
     """Trivy's cache folder, whose `db` holds advisories. Unset: dependencies are not scanned."""
     osv_url: str | None = None

@@ -9,8 +9,10 @@ from regreen.contracts.release import Expectations
 from regreen.roles import ROLES
 from starters import (
     audit_command,
+    codec_command,
     heal_command,
     init_command,
+    logs_command,
     look,
     run_command,
     services,
@@ -125,6 +127,19 @@ def worker(
 app.command()(gateway)
 
 
+@app.command()
+def codec(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8081,
+    state: State = None,
+) -> int:
+    """Serve decryption to Temporal's web UI and command line, until Ctrl-C or SIGTERM.
+
+    Example: `REGREEN_UI=https://temporal.example.com regreen codec --port 8081`
+    """
+    return complete(codec_command.codec(host, port, run_command.use_state(state)))
+
+
 @app.command(name="list")
 def list_(
     json: Json = False,
@@ -201,6 +216,26 @@ def audit(
             run, verify=verify, key=key, export=export, json=json, settings=settings
         )
     )
+
+
+@app.command()
+def logs(
+    run: Run,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="Only this one.", show_default=False)
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON document a line.")] = False,
+    state: State = None,
+) -> int:
+    """Print what the steps of a run print, while they run and afterwards.
+
+    Examples: `regreen logs 3f2a9c1 --follow` · `regreen logs 3f2a9c1 --stage unit --json`
+    """
+    settings = run_command.use_state(state)
+    return complete(logs_command.logs(run, stage, follow=follow, json=json, settings=settings))
 
 
 @app.command()

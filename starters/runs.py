@@ -24,10 +24,13 @@ from regreen.contracts.run import PipelineRequest, Review, RunReport
 from regreen.contracts.test_stage import TestStageResult
 from regreen.errors import UnreachableError, UsageError
 from regreen.roles import task_queue
+from starters.console import note
 from workflows.pipeline import PipelineWorkflow
 from workflows.run_start import first_attributes, static_details, static_summary, workflow_id
 
 _POLL_SECONDS = 0.5
+# One can fail with its worker; one that fails again and again meets what does not go away.
+_MANY_ATTEMPTS = 3
 AT_REST = ("passed", "released", "failed", "rejected", "expired", "cancelled", "waiting")
 LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 
@@ -96,6 +99,7 @@ async def report_of(client: Client, run: str) -> RunReport:
     try:
         return await handle.query(PipelineWorkflow.report)
     except WorkflowQueryFailedError as error:
+        await _readable(await handle.describe())
         raise UnreachableError(f"no worker could tell the state of {run}: {error}") from error
     except RPCError as error:
         raise translated(error, run) from error
@@ -115,18 +119,29 @@ async def follow(
 ) -> RunReport:
     """Follow a run until it is at rest: ended, or waiting for a person.
 
-    With `through_waiting` it is followed to its end. Raises ConnectionLost when the server goes.
+    With `through_waiting` it is followed to its end. Raises ConnectionLost when the server goes,
+    and UsageError when what is stored of it cannot be decrypted.
     """
     handle = client.get_workflow_handle_for(PipelineWorkflow.run, run)
+    told = False
     ended = asyncio.create_task(_end_of(handle))
     try:
         while True:
             try:
                 description = await handle.describe()
+                await _readable(description)
+                if not told and (told := _fails_at_its_next_step(description)):
+                    note(
+                        f"no orchestrator gets {run} to its next step; `regreen.log` there says why"
+                    )
                 report = await handle.query(PipelineWorkflow.report)
                 show(await _progress(client, handle, report))
             except RPCError as error:
-                raise translated(error, run) from error
+                # It goes on once an orchestrator can.
+                if not told or error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise translated(error, run) from error
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
             except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
@@ -216,8 +231,22 @@ async def waits_of_release(client: Client, report: RunReport) -> list[str]:
         child = await client.get_workflow_handle(f"{report.workflow_id}/release").describe()
     except RPCError:
         return []
-    pending = child.raw_description.pending_activities
-    return [each.last_failure.message for each in pending if each.last_failure.message]
+    messages = []
+    for pending in child.raw_description.pending_activities:
+        if pending.HasField("last_failure"):
+            failure = await client.data_converter.decode_failure(pending.last_failure)
+            messages.append(getattr(failure, "message", "") or str(failure))
+    return messages
+
+
+async def _readable(description: WorkflowExecutionDescription) -> None:
+    """Raise UsageError when this process lacks the key that the run is encrypted with."""
+    await description.static_summary()
+
+
+def _fails_at_its_next_step(description: WorkflowExecutionDescription) -> bool:
+    task = description.raw_description.pending_workflow_task
+    return task.attempt >= _MANY_ATTEMPTS
 
 
 async def _progress(

@@ -1,12 +1,15 @@
 """The long-running commands: the whole stack in the foreground, or one worker."""
 
 import asyncio
+import logging
 import signal
+import sys
 
 from regreen.errors import EXIT_OK, UsageError
 from regreen.roles import ROLES
 from regreen.settings import Settings
 from starters.console import errors
+from workers import payload_codec
 from workers.embedded import temporal
 from workers.role_process import serve
 
@@ -16,6 +19,7 @@ async def up(settings: Settings) -> int:
 
     A server that ends by itself is started again.
     """
+    _tell_of_missing_keys()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -41,6 +45,14 @@ async def worker(role: str, address: str | None) -> int:
     """Serve one role. Raises UsageError for a role that does not exist."""
     for known in ROLES:
         if known == role:
+            _tell_of_missing_keys()
             await serve(known, address)
             return EXIT_OK
     raise UsageError(f"unknown role `{role}`; roles: {', '.join(ROLES)}")
+
+
+def _tell_of_missing_keys() -> None:
+    """Say it where the process was started, too: Temporal only tries again and again."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("error: %(message)s"))
+    payload_codec.logger.addHandler(handler)

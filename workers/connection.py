@@ -5,12 +5,13 @@ import os
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConfigProfile
 from temporalio.service import RPCError
 
 from regreen.errors import UnreachableError, UsageError
+from regreen.settings import load_settings
 from workers.orphans import worker_identity
+from workers.payload_codec import data_converter
 
 
 def configured_address() -> str | None:
@@ -35,8 +36,10 @@ def embedded_address(state: Path) -> str | None:
 async def connect(role: str, address: str | None = None, *, lazy: bool = False) -> Client:
     """Connect as `role` to `address`, or to the configured server; if `lazy`, with the first call.
 
-    Raises UnreachableError when nothing answers there.
+    Raises UnreachableError when nothing answers there, and UsageError for payload keys that are
+    none.
     """
+    converter = data_converter(load_settings())
     identity = worker_identity(role, os.getpid())
     if address is not None:
         target, options = address, {}
@@ -46,7 +49,7 @@ async def connect(role: str, address: str | None = None, *, lazy: bool = False) 
     try:
         return await Client.connect(
             target,
-            data_converter=pydantic_data_converter,
+            data_converter=converter,
             identity=identity,
             lazy=lazy,
             **options,  # type: ignore[arg-type]

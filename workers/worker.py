@@ -9,8 +9,10 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities import step_log
 from regreen.roles import Role, task_queue
 from workers.registry import WORKFLOWS, activities_of
+from workers.step_logging import StepLogging
 
 # Not the workflows' own modules, so that what they must not touch stays restricted.
 _PASSED_THROUGH = ("activities", "regreen", "obstore", "openai", "packaging", "psutil", "yaml")
@@ -20,6 +22,7 @@ _PASSED_THROUGH = ("activities", "regreen", "obstore", "openai", "packaging", "p
 FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 _GRACE = timedelta(seconds=10)
+_LOGS_SECONDS = 3.0
 _MOST_ACTIVITIES = {"orchestrator": 1, "runner": 4, "healer": 8, "publisher": 8}
 
 
@@ -37,6 +40,8 @@ def make_worker(client: Client, role: Role) -> Worker:
         task_queue=task_queue(role),
         workflows=WORKFLOWS if role == "orchestrator" else [],
         activities=activities_of(role),
+        # Other roles' commands have secrets at hand.
+        interceptors=[StepLogging()] if role == "runner" else [],
         workflow_runner=workflow_runner(),
         workflow_failure_exception_types=FAILURES,
         max_concurrent_activities=_MOST_ACTIVITIES[role],
@@ -58,3 +63,4 @@ async def serving(client: Client, role: Role) -> AsyncIterator[None]:
         while not worker.is_running:  # noqa: ASYNC110 - it sets no event that could be awaited
             await asyncio.sleep(0.01)
         yield
+    await step_log.written(_LOGS_SECONDS)

@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from regreen.tools.locate import find
+
+_BUCKET = "regreen-artifacts"
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +47,33 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("REGREEN_STATE", str(state))
     monkeypatch.delenv("REGREEN_ARTIFACTS", raising=False)
     return state
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """An S3 service on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def s3_store(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an artifact store in S3, which the settings name; its bucket is shared."""
+    request = urllib.request.Request(f"{s3_endpoint}/{_BUCKET}", method="PUT")
+    urllib.request.urlopen(request, timeout=20).close()
+    url = f"s3://{_BUCKET}/runs"
+    monkeypatch.setenv("REGREEN_ARTIFACTS", url)
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "any"),
+        ("AWS_SECRET_ACCESS_KEY", "any"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", s3_endpoint),
+        ("AWS_ALLOW_HTTP", "true"),
+    ):
+        monkeypatch.setenv(name, value)
+    return url

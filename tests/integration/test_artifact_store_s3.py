@@ -1,48 +1,16 @@
 """The artifact store in S3, spoken to over its real protocol with moto's server on loopback."""
 
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import obstore
 import pytest
-from moto.server import ThreadedMotoServer
 from obstore.store import from_url
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, get_file, put_bytes, put_file
 
-_BUCKET = "regreen-artifacts"
 
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def store(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    request = urllib.request.Request(f"{endpoint}/{_BUCKET}", method="PUT")
-    urllib.request.urlopen(request, timeout=20).close()
-    monkeypatch.setenv("REGREEN_ARTIFACTS", f"s3://{_BUCKET}/runs")
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "any"),
-        ("AWS_SECRET_ACCESS_KEY", "any"),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_ALLOW_HTTP", "true"),
-    ):
-        monkeypatch.setenv(name, value)
-    return endpoint
-
-
-async def test_what_is_put_comes_back_and_is_stored_once(store: str, tmp_path: Path) -> None:
+async def test_what_is_put_comes_back_and_is_stored_once(s3_store: str, tmp_path: Path) -> None:
     first = await put_bytes("notes.md", b"the bytes", "text/markdown")
     path = tmp_path / "copy.md"
     path.write_bytes(b"the bytes")
@@ -54,16 +22,16 @@ async def test_what_is_put_comes_back_and_is_stored_once(store: str, tmp_path: P
     assert fetched.read_bytes() == b"the bytes"
 
 
-async def test_a_changed_object_is_noticed_when_it_is_read(store: str) -> None:
+async def test_a_changed_object_is_noticed_when_it_is_read(s3_store: str) -> None:
     ref = await put_bytes("notes.md", b"the bytes")
-    bucket = from_url(f"s3://{_BUCKET}/runs")
+    bucket = from_url(s3_store)
     await obstore.put_async(bucket, f"sha256/{ref.sha256[:2]}/{ref.sha256[2:]}", b"other bytes")
     with pytest.raises(ApplicationError, match="corrupt") as caught:
         await get_bytes(ref)
     assert (caught.value.type, caught.value.non_retryable) == ("ArtifactCorrupt", True)
 
 
-async def test_a_missing_object_is_told_and_may_be_retried(store: str) -> None:
+async def test_a_missing_object_is_told_and_may_be_retried(s3_store: str) -> None:
     ref = await put_bytes("notes.md", b"the bytes")
     gone = ref.model_copy(update={"sha256": "0" * 64})
     with pytest.raises(ApplicationError, match="not in the store") as caught:
