@@ -12,6 +12,7 @@ from starters import (
     heal_command,
     init_command,
     look,
+    plan_command,
     run_command,
     services,
     setup,
@@ -75,14 +76,20 @@ def run(
     json: Json = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start, do not follow.")] = False,
     no_cache: NoCache = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would be released, and do nothing.")
+    ] = False,
     state: State = None,
 ) -> int:
     """Start the pipeline of a commit, or join the run that it has, and follow it.
 
     Ends when the run ends, or when it waits for a person: on a terminal it asks for the decision.
+    With `--plan` nothing is started and no server is needed.
 
-    Examples: `regreen run` · `regreen run ../shop --ref main --json`
+    Examples: `regreen run` · `regreen run ../shop --ref main --json` · `regreen run --plan`
     """
+    if plan:
+        return complete(plan_command.plan(repository, ref, json=json))
     settings = run_command.use_state(state)
     started = run_command.run(
         repository, ref, json=json, detach=detach, reuse=not no_cache, settings=settings

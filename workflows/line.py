@@ -7,9 +7,10 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.artifacts import ArtifactRef
+    from regreen.contracts.checklist import Checklist
     from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import Heal
-    from regreen.contracts.release import ReleasePlan
+    from regreen.contracts.release_plan import ReleasePlan
     from regreen.contracts.run import (
         PipelineRequest,
         PullRequest,
@@ -32,6 +33,8 @@ class Line:
     request: PipelineRequest
     show: Callable[[], None]
     """Bring the UI up to date; for a stage whose state changes while it runs."""
+    stages: dict[str, StageReport] = field(default_factory=dict)
+    """What the run's stages have reported so far."""
     pipeline: Pipeline = field(default_factory=Pipeline)
     source: Source | None = None
     workspace: Workspace | None = None
@@ -50,6 +53,10 @@ class Line:
     """Wheel, sdist and bills of materials; built once and never again."""
     pull_request: PullRequest | None = None
     plan: ReleasePlan | None = None
+    checklist: Checklist | None = None
+    """Of the planned release, as far as it is known."""
+    nothing_to_release: str = ""
+    """Why a configured release has no plan."""
     release: Release | None = None
     reviews: list[Review] = field(default_factory=list)
     waiting_for: str = ""

@@ -35,10 +35,12 @@ class PipelineWorkflow:
 
     @workflow.init
     def __init__(self, request: PipelineRequest) -> None:
-        self._line = Line(workflow.info().workflow_id, request, show=self._show)
+        self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
+        self._line = Line(
+            workflow.info().workflow_id, request, show=self._show, stages=self._stages
+        )
         self._state: RunState = "running"
         self._sandbox = ""
-        self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
         self._started: dict[str, float] = {}
         self._deliveries: set[str] = set()
 
@@ -57,6 +59,8 @@ class PipelineWorkflow:
             sandbox=self._sandbox,
             stages=tuple(self._stages.values()),
             pull_request=line.pull_request,
+            plan=line.plan,
+            checklist=line.checklist,
             release=line.release,
         )
 

@@ -28,9 +28,9 @@ from regreen.contracts.release import (
     Expectations,
     FolderRequest,
     ReleaseFile,
-    ReleasePlan,
     SignRequest,
 )
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import Review
 from regreen.contracts.source import Source, Workspace
 from regreen.pipeline_file import Pipeline

@@ -6,9 +6,9 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, put_bytes
-from activities.versioning import plan_release
+from activities.release_plan import plan_release
 from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.release import PlanRequest, ReleasePlan
+from regreen.contracts.release_plan import PlanRequest, ReleasePlan
 from regreen.pipeline_file import ReleaseSection
 from tests.integration.wheel_project import FILES, commit, git, repository, workspace
 

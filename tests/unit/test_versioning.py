@@ -3,7 +3,9 @@
 import pytest
 from packaging.version import Version
 
-from activities.versioning import Change, built_version, next_version, read_change, release_notes
+from activities.conventional_commits import Change, read_change
+from activities.release_notes import release_notes
+from activities.versioning import built_version, next_version
 from regreen.contracts.artifacts import ArtifactRef
 
 
@@ -62,19 +64,20 @@ def test_the_next_version(
         _changes(*messages),
         Version(package) if package else None,
     )
-    assert found == (Version(version), bump)
+    assert (found.version, found.bump) == (Version(version), bump)
 
 
 def test_versions_of_other_branches_are_passed_by() -> None:
     taken = [Version("1.2.4"), Version("1.2.5"), Version("9.0.0")]
     changes = _changes("fix: a")
-    assert next_version(Version("1.2.3"), changes, None, taken) == (Version("1.2.6"), "patch")
+    found = next_version(Version("1.2.3"), changes, None, taken)
+    assert (found.version, found.bump) == (Version("1.2.6"), "patch")
 
 
 def test_the_packages_own_version_is_not_changed_for_a_tag_elsewhere() -> None:
     taken = [Version("2.0.0")]
     found = next_version(Version("1.0.0"), _changes("fix: a"), Version("2.0.0"), taken)
-    assert found == (Version("2.0.0"), "package")
+    assert (found.version, found.bump) == (Version("2.0.0"), "package")
 
 
 def test_notes_are_in_sections_with_hashes() -> None:

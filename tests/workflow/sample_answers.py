@@ -25,13 +25,13 @@ from regreen.contracts.release import (
     AttestRequest,
     FolderReceipt,
     ReleaseFile,
-    ReleasePlan,
     SignedFiles,
     SignRequest,
     TagReceipt,
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
 from regreen.contracts.source import Source
 from regreen.contracts.testing import TestFailure, TestReport, Triage, Verification
@@ -280,11 +280,13 @@ ALL_GREEN: dict[str, Any] = {
     "package_by_command": packaged("command", "shop.tar"),
     "write_bills_of_materials": passed("14 components", "shop-1.1.0.cdx.json"),
     "plan_release": PLAN,
+    "check_documentation": passed("`make` ended with 0", "documentation.log"),
     "record_audit_event": None,
     "comment_on_pull_request": None,
     "decide_pull_request": None,
     "sign_files": _signed,
     "attest_files": _attested,
+    "write_checklist": ref("checklist.json"),
     "write_checksums": ref("SHA256SUMS"),
     "create_tag": _tagged,
     "delete_tag": True,

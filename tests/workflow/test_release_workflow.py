@@ -21,6 +21,7 @@ from activities.artifact_store import put_bytes
 from activities.release_folder import publish_release_folder
 from activities.release_verification import verify_release
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.checklist import Checklist
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
@@ -29,7 +30,6 @@ from regreen.contracts.release import (
     FolderRequest,
     PublishedRelease,
     ReleaseFile,
-    ReleasePlan,
     ReleaseRequest,
     SignedFiles,
     SignRequest,
@@ -37,6 +37,7 @@ from regreen.contracts.release import (
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import PipelineRequest, Release, RunReport, StageReport
 from regreen.contracts.source import Source, Workspace
 from regreen.pipeline_file import ReleaseSection
@@ -45,7 +46,10 @@ from starters.runs import waits_of_release
 from tests.integration.wheel_project import FILES, git, need, repository, workspace
 from workflows.release import ACTIVITIES, ReleaseWorkflow
 
-SIGNED = ["sign_files", "attest_files", "write_checksums", "sign_files"]
+SIGNED = [
+    *("sign_files", "write_checklist", "sign_files", "attest_files"),
+    *("write_checksums", "sign_files"),
+]
 ALL = [*SIGNED, "create_tag", "draft_release_folder"]
 PUBLISHED = [*ALL, "publish_release_folder", "verify_published_release"]
 BACK = ["discard_draft", "delete_tag"]
@@ -62,6 +66,7 @@ class Publisher:
         self.calls: list[str] = []
         self.drafts: list[FolderRequest] = []
         self.attested: list[AttestRequest] = []
+        self.checklists: list[Checklist] = []
         self.failures: dict[str, list[Exception]] = {}
         self.unsigned = False
         self.waits_in = ""
@@ -93,6 +98,12 @@ class Publisher:
         await self._note("attest_files")
         paths = [f"{package.path}.provenance.sigstore.json" for package in request.packages]
         return Attestations(files=tuple(ReleaseFile(path=p, content=_ref(p)) for p in paths))
+
+    @activity.defn
+    async def write_checklist(self, checklist: Checklist) -> ArtifactRef:
+        self.checklists.append(checklist)
+        await self._note("write_checklist")
+        return _ref("checklist.json")
 
     @activity.defn
     async def write_checksums(self, request: ChecksumRequest) -> ArtifactRef:
@@ -137,6 +148,7 @@ class Publisher:
         return [
             self.sign_files,
             self.attest_files,
+            self.write_checklist,
             self.write_checksums,
             self.create_tag,
             self.delete_tag,
@@ -222,6 +234,7 @@ async def test_steps_run_in_order_and_the_folder_holds_everything(
         "shop-1.0.0.cdx.json",
         "RELEASE_NOTES.md",
         "patches/0001.patch",
+        "checklist.json",
         "SHA256SUMS",
     ]
     assert {file.path for file in publisher.drafts[0].files} == {
@@ -238,7 +251,7 @@ async def test_without_cosign_the_release_is_made_unsigned(
     publisher.unsigned = True
     async with _started(env.client, publisher.all(), _request()) as handle:
         await handle.result()
-    assert publisher.calls == [name for n, name in enumerate(PUBLISHED) if n not in (1, 3)]
+    assert publisher.calls == [name for n, name in enumerate(PUBLISHED) if n not in (2, 3, 5)]
     paths = {file.path for file in publisher.drafts[0].files}
     assert "SHA256SUMS" in paths
     assert not any(path.endswith((".bundle", ".pub")) for path in paths)

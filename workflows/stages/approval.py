@@ -7,23 +7,24 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditEvent, record_audit_event
     from activities.local_forge import comment_on_pull_request, decide_pull_request
-    from activities.versioning import plan_release
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import FailedPatch
     from regreen.contracts.pull_request import Comment, PullRequestDecision
-    from regreen.contracts.release import PlanRequest
     from regreen.contracts.run import Review, StageReport
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.line import Line
     from workflows.patch_memory import remember
+    from workflows.release_planning import ACTIVITIES as PLANNING
+    from workflows.release_planning import plan
 
 
 async def execute(line: Line) -> StageReport:
     """Plan the release, then wait for the decision of a person where one is required."""
-    if line.pipeline.release is not None:
-        await _plan(line)
+    unmet = await plan(line, _required(line))
+    if unmet:
+        return StageReport(name="approval", state="failed", summary=unmet)
     if not _required(line) and line.decision is None:
         summary = f"not required (`approval.required: {line.pipeline.approval.required}`)"
         return StageReport(name="approval", state="skipped", summary=summary)
@@ -59,22 +60,6 @@ def _subject(line: Line) -> str:
     pull_request = f" of #{line.pull_request.number}" if line.pull_request else ""
     release = f" to release {line.plan.tag}" if line.plan else ""
     return f"approval{pull_request}{release}"
-
-
-async def _plan(line: Line) -> None:
-    assert line.pipeline.release is not None
-    line.plan = await call(
-        "publisher",
-        plan_release,
-        PlanRequest(
-            workspace=line.tree,
-            settings=line.pipeline.release,
-            packages=tuple(line.packages),
-            heals=tuple(heal.explanation for heal in line.heals),
-        ),
-        summary="plan: version and notes from the commits",
-        timeout=120,
-    )
 
 
 async def _wait(line: Line) -> Review | None:
@@ -190,10 +175,11 @@ async def _record(line: Line, key: str, actor: str, action: str, detail: str) ->
 
 
 ACTIVITIES: dict[Role, list[object]] = {
+    **PLANNING,
     "publisher": [
-        plan_release,
+        *PLANNING["publisher"],
         record_audit_event,
         comment_on_pull_request,
         decide_pull_request,
-    ]
+    ],
 }

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from regreen.checklist import with_approvals
     from regreen.contracts.release import ReleaseRequest
     from regreen.contracts.run import StageReport
     from regreen.roles import Role, task_queue
@@ -13,10 +14,15 @@ with workflow.unsafe.imports_passed_through():
 async def execute(line: Line) -> StageReport:
     """Release what was packaged and approved."""
     settings = line.pipeline.release
-    if settings is None or line.plan is None:
-        return StageReport(name="release", state="skipped", summary="no release configured")
+    if settings is None or line.plan is None or line.checklist is None:
+        why = line.nothing_to_release or "no release configured"
+        return StageReport(name="release", state="skipped", summary=why)
     if not line.packages:
         return StageReport(name="release", state="failed", summary="nothing was packaged")
+    approvals = (line.decision,) if line.decision is not None else ()
+    line.checklist = with_approvals(line.checklist, approvals)
+    if line.checklist.unmet:
+        return StageReport(name="release", state="failed", summary=line.checklist.unmet)
     line.release = await workflow.execute_child_workflow(
         ReleaseWorkflow.run,
         ReleaseRequest(
@@ -30,7 +36,8 @@ async def execute(line: Line) -> StageReport:
             tagged_at=workflow.now().isoformat(),
             pipeline=line.pipeline,
             heals=tuple(line.heals),
-            approvals=(line.decision,) if line.decision is not None else (),
+            approvals=approvals,
+            checklist=line.checklist,
         ),
         id=f"{line.workflow_id}/release",
         task_queue=task_queue("orchestrator"),
