@@ -7,7 +7,6 @@ from pydantic import ValidationError
 from temporalio import activity
 
 from activities.artifact_store import put_bytes
-from regreen.checklist import ITEMS
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.checklist import Checklist, ChecklistItem
 
@@ -34,10 +33,8 @@ def checklist_problem(path: Path, listed: Mapping[str, str]) -> str:
             checklist = Checklist.model_validate_json(file.read(_MOST_BYTES))
     except (OSError, ValidationError, RecursionError):
         return "the checklist cannot be read"
-    names = [item.name for item in checklist.items]
-    for name in ITEMS:
-        if names.count(name) != 1:
-            return f"the checklist has the item {name} {names.count(name)} times"
+    if checklist.incomplete:
+        return checklist.incomplete.removeprefix("checklist: ")
     for item in checklist.items:
         if problem := _item_problem(item, listed):
             return f"{item.name}: {problem}"
@@ -45,8 +42,6 @@ def checklist_problem(path: Path, listed: Mapping[str, str]) -> str:
 
 
 def _item_problem(item: ChecklistItem, listed: Mapping[str, str]) -> str:
-    if item.state in ("unmet", "pending"):
-        return f"is {item.state}: {item.detail}"
     if item.state == "off" and not item.detail.strip():
         return "is off without a reason"
     if item.state == "met" and not item.evidence:

@@ -59,8 +59,10 @@ class PlanSubject:
     """Version of what was built, where something was."""
     heals: tuple[str, ...] = ()
     waivers: tuple[str, ...] = ()
+    patched: bool = False
+    """Whether heals changed the tree, so that it is no longer the commit's."""
     healed: bool = False
-    """Whether a heal changed something below the release's paths."""
+    """Whether one of them changed something below the release's paths."""
 
 
 @activity.defn
@@ -94,6 +96,7 @@ async def _plan(request: PlanRequest) -> ReleasePlan:
             package=built_version(request.packages),
             heals=request.heals,
             waivers=request.waivers,
+            patched=bool(request.workspace.patches),
             healed=healed,
         )
         return await planned(subject, request.settings, folder, put_file)
@@ -109,7 +112,7 @@ async def planned(
     await check_prefix(settings.tag_prefix)
     repository, commit = subject.repository, subject.commit
     tags = await merged_tags(repository, commit, settings.tag_prefix)
-    existing = None if subject.healed else own_tag(tags, commit, subject.ref, settings)
+    existing = None if subject.patched else own_tag(tags, commit, subject.ref, settings)
     previous = last_release(tags, existing)
     changes = await changes_since(repository, commit, previous, settings.paths)
     package = subject.package or await declared_version(repository, commit)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
@@ -15,7 +14,6 @@ from regreen.contracts.run import Review, StageReport, StageVerdict
 from regreen.contracts.source import Source
 from regreen.pipeline_file import Pipeline
 
-ITEMS: tuple[ItemName, ...] = get_args(ItemName)
 NEEDS: dict[ItemName, str] = {
     "tests": "every configured test stage green on the released tree",
     "coverage": "the gate `coverage` passed or waived",

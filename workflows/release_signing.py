@@ -37,8 +37,8 @@ async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], Signed
     files += _released_files([(NOTES, request.plan.notes), *_patches(request)])
     signed = await _signatures(request, files)
     checklist = with_signatures(request.checklist, (*packages, *bills), signed)
-    if checklist.unmet:
-        raise ApplicationError(checklist.unmet, type="ChecklistUnmet", non_retryable=True)
+    if checklist.incomplete:
+        raise ApplicationError(checklist.incomplete, type="ChecklistUnmet", non_retryable=True)
     written = await call_publisher(
         write_checklist, checklist, summary=f"checklist: {len(checklist.items)} items"
     )

@@ -3,7 +3,7 @@
 `checklist.json` in a release folder is a `Checklist`.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ ItemName = Literal[
     "rollback",
     "approval",
 ]
+
+ITEMS: tuple[ItemName, ...] = get_args(ItemName)
 
 ItemState = Literal["met", "unmet", "pending", "off", "unneeded"]
 """`pending`: its evidence comes later in the run; `unneeded`: it does not apply to this release."""
@@ -69,6 +71,18 @@ class Checklist(Contract):
             f"checklist: {first.name}: {first.detail}; mend that, or give a reason under "
             f"`release.checklist.off.{first.name}` in regreen.yaml{more}"
         )
+
+    @property
+    def incomplete(self) -> str:
+        """As `unmet`, or what else keeps the release back, once nothing more is to come."""
+        if self.unmet:
+            return self.unmet
+        names = [item.name for item in self.items]
+        for name in ITEMS:
+            if names.count(name) != 1:
+                return f"checklist: has the item {name} {names.count(name)} times"
+        waiting = [item.name for item in self.items if item.state == "pending"]
+        return f"checklist: {waiting[0]}: its evidence never came" if waiting else ""
 
     def replaced(self, changed: ChecklistItem) -> "Checklist":
         """The checklist with another item of that name."""

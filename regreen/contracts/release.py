@@ -46,7 +46,7 @@ class ReleaseRequest(Contract):
     """What was healed, for the provenance."""
     approvals: tuple[Review, ...] = ()
     """Who approved what is released."""
-    checklist: Checklist = Checklist()
+    checklist: Checklist
     """With everything but the signatures, which the release makes."""
 
 
