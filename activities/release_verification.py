@@ -286,7 +286,8 @@ def _report(
 ) -> VerificationReport:
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if _regular(own) else ""
-    bad = [row for row in rows if not row.ok]
+    # A key that is not the one to trust is why the others are bad.
+    bad = sorted((row for row in rows if not row.ok), key=lambda row: row.path != PUBLIC_KEY)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"
