@@ -67,7 +67,7 @@ def provenance(request: AttestRequest) -> dict[str, Any]:
 def _checklist(request: AttestRequest) -> dict[str, Any]:
     if request.checklist_file is None:
         return {}
-    items = {item.name: f"{item.state}: {item.detail}" for item in request.checklist.items}
+    items = {item.name: item.state for item in request.checklist.items}
     return {CHECKLIST_ITEMS: {"sha256": request.checklist_file.sha256, "items": items}}
 
 

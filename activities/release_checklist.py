@@ -1,5 +1,7 @@
 """`checklist.json` of a release folder: written, and read again when the folder is verified."""
 
+import hashlib
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from temporalio import activity
 from activities.artifact_store import put_bytes
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.checklist import Checklist, ChecklistItem
+from regreen.settings import load_settings
 
 CHECKLIST = "checklist.json"
 
@@ -17,9 +20,37 @@ _MOST_BYTES = 1 << 20
 
 @activity.defn
 async def write_checklist(checklist: Checklist) -> ArtifactRef:
-    """Store the checklist as JSON. Equal checklists give equal bytes."""
-    text = f"{checklist.model_dump_json(indent=2)}\n"
-    return await put_bytes(CHECKLIST, text.encode(), "application/json")
+    """Store the checklist as JSON.
+
+    Reports of tests and verdicts are others each time a commit is run. So that a release that is
+    made again is the same to the byte, the first checklist holds for the same tree, files,
+    documents and reviews, with the same items met and off.
+    """
+    folder = load_settings().state.resolve() / "checklists"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{_lasting(checklist)}.json"
+    if not kept.is_file():
+        staged = kept.with_name(f".{secrets.token_hex(8)}")
+        staged.write_text(f"{checklist.model_dump_json(indent=2)}\n", "utf-8")
+        staged.replace(kept)
+    return await put_bytes(CHECKLIST, kept.read_bytes(), "application/json")
+
+
+def _lasting(checklist: Checklist) -> str:
+    """A digest of what is the same whenever the release is made."""
+    items = tuple(
+        item.model_copy(
+            update={
+                "detail": item.detail if item.state == "off" else "",
+                "evidence": tuple(
+                    each for each in item.evidence if each.kind not in ("artifact", "verdict")
+                ),
+            }
+        )
+        for item in checklist.items
+    )
+    lasting = checklist.model_copy(update={"items": items})
+    return hashlib.sha256(lasting.model_dump_json().encode()).hexdigest()
 
 
 def checklist_problem(path: Path, listed: Mapping[str, str]) -> str:

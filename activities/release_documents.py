@@ -19,6 +19,7 @@ from regreen.pipeline_file import ChecklistSection
 
 _CHANGELOG = re.compile(r"(changelog|changes|history|news)(\.(md|rst|txt|adoc))?", re.IGNORECASE)
 _PATH = re.compile(r"[\w][\w./-]*\w")
+_TEXTS = (".md", ".rst", ".txt", ".adoc", ".html")
 _MOST_BYTES = 4 << 20
 
 _Item = Literal["changelog", "migration", "rollback"]
@@ -35,14 +36,17 @@ async def release_documents(
     """Those that the release needs, each with its digest or with what is wrong.
 
     `breaking` says what breaks, `changed` are the paths that differ from the last release.
-    A repository without a changelog needs none: the release notes are it.
+    A repository without a changelog needs none: the release notes are it. Files above 4 MiB are
+    not read, as if they were not there.
     """
-    listed = await git(["ls-tree", "-r", "-z", commit], cwd=repository)
+    listed = await git(["ls-tree", "-r", "-l", "-z", commit], cwd=repository)
     files = {}
     for entry in listed.decode("utf-8", "replace").split("\0"):
         if entry.startswith("100"):
-            kind, _, path = entry.partition("\t")
-            files[path] = kind.split()[2]
+            about, _, path = entry.partition("\t")
+            _, _, blob, size = about.split()
+            if int(size) <= _MOST_BYTES:
+                files[path] = blob
     tree = _Tree(repository, files)
     found = [await _changelog(tree, version)]
     if breaking:
@@ -59,16 +63,13 @@ class _Tree:
         self._repository, self.files = repository, files
 
     async def read(self, path: str) -> bytes:
-        """The file's first 4 MiB."""
-        return (await self._blob(path))[:_MOST_BYTES]
+        """What is in the file."""
+        return await git(["cat-file", "blob", self.files[path]], cwd=self._repository)
 
     async def document(self, item: _Item, path: str, problem: str = "") -> ReleaseDocument:
-        """The file as a document, with the digest of all its bytes."""
-        digest = hashlib.sha256(await self._blob(path)).hexdigest()
+        """The file as a document, with its digest."""
+        digest = hashlib.sha256(await self.read(path)).hexdigest()
         return ReleaseDocument(item=item, path=path, sha256=digest, problem=problem)
-
-    async def _blob(self, path: str) -> bytes:
-        return await git(["cat-file", "blob", self.files[path]], cwd=self._repository)
 
 
 async def _changelog(tree: _Tree, version: Version) -> ReleaseDocument | None:
@@ -101,7 +102,8 @@ async def _migration(
                 return await tree.document("migration", path)
     for text in breaking:
         for name in _PATH.findall(text):
-            if name in tree.files:
+            # What breaks is often named by its own file, which is no guide.
+            if name in tree.files and name.lower().endswith(_TEXTS):
                 return await tree.document("migration", name)
     where = f"no file of {pattern} has changed, and " if pattern else ""
     problem = f"the release breaks something, {where}no `BREAKING CHANGE:` names a migration guide"

@@ -191,7 +191,10 @@ def _decided(
 
 
 def _remarks(version: Version, package: Version | None, settings: ReleaseSection) -> list[str]:
-    """What a person should know of the package's own version."""
+    """What a person should know of the package's own version.
+
+    Raises ApplicationError `ReleasePlanInvalid` for one that an index would take for the release.
+    """
     if package is None or package == version:
         return []
     if version.is_prerelease and any(target.kind == "index" for target in settings.targets):

@@ -18,7 +18,7 @@ from activities.release_folder import (
     write_checksums,
 )
 from activities.release_verification import verify_release
-from regreen.contracts.checklist import ChecklistItem, Evidence
+from regreen.contracts.checklist import Checklist, ChecklistItem, Evidence, ItemName
 from regreen.contracts.release import ChecksumRequest, FolderRequest, ReleaseFile
 from regreen.contracts.run import StageVerdict
 from regreen.pipeline_file import Pipeline
@@ -46,7 +46,6 @@ async def _folder(*changed: ChecklistItem) -> Path:
     off = ChecklistItem(name="signatures", state="off", detail="a trial")
     checklist = met_checklist(off, bound, *changed)
     written = await write_checklist(checklist)
-    assert await write_checklist(checklist) == written
     files = (
         ReleaseFile(path=BILL, content=await put_bytes(BILL, BILL_TEXT)),
         ReleaseFile(path="checklist.json", content=written),
@@ -60,6 +59,34 @@ async def _folder(*changed: ChecklistItem) -> Path:
     )
     await draft_release_folder(request)
     return Path((await publish_release_folder(request)).directory)
+
+
+async def test_the_first_checklist_holds_when_the_same_release_is_made_again() -> None:
+    first = await write_checklist(_shown("tests", "verdict", "1"))
+    assert await write_checklist(_shown("tests", "verdict", "2")) == first
+    assert await write_checklist(_shown("tests", "artifact", "3")) == first
+    assert json.loads(await get_bytes(first))["items"][0]["evidence"][0]["digest"] == "1" * 64
+
+
+async def test_another_release_has_another_checklist() -> None:
+    off = ChecklistItem(name="tests", state="off", detail="a trial")
+    others = [
+        _shown("tests", "verdict", "1"),
+        *(_shown("tests", kind, "1") for kind in ("file", "document", "review")),
+        _shown("tests", "file", "2"),
+        met_checklist(off),
+        met_checklist(off.model_copy(update={"detail": "another reason"})),
+        met_checklist().model_copy(update={"tree": "f" * 40}),
+        met_checklist().model_copy(update={"version": "1.0.1"}),
+    ]
+    written = {(await write_checklist(each)).sha256 for each in others}
+    assert len(written) == len(others)
+
+
+def _shown(name: ItemName, kind: Any, digit: str) -> Checklist:
+    evidence = Evidence(kind=kind, name="shown", digest=digit * 64)
+    item = ChecklistItem(name=name, state="met", detail=f"in run {digit}", evidence=(evidence,))
+    return met_checklist(item)
 
 
 def _refusal(place: Path) -> str:

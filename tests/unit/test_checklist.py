@@ -259,6 +259,17 @@ def test_an_approval_blocks_when_no_person_gave_it(approvals: tuple[Review, ...]
     assert said.startswith("checklist: approval: nobody has approved it")
 
 
+def test_an_approval_that_is_given_again_is_the_same_evidence() -> None:
+    again, other = (
+        REVIEW.model_copy(update=changed) for changed in ({"delivery_id": "7"}, {"comment": "why"})
+    )
+    digests = [
+        _item(with_approvals(checklist_of(GOOD), (review,)), "approval").evidence[0].digest
+        for review in (REVIEW, again, other)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_several_unmet_items_are_named() -> None:
     said = _complete(replace(GOOD, stages={}, packages=(WHEEL,))).unmet
     assert said.startswith("checklist: tests: the stage `unit` has not passed")

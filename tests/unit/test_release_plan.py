@@ -363,7 +363,7 @@ async def test_the_changelog_has_to_mention_the_version(text: str, found: bool, 
 async def test_a_breaking_release_changes_or_names_a_migration_guide(shop: Path) -> None:
     commit(shop, {"docs/migration-2.md": "# To 2\n"}, "docs: explain")
     git(shop, "tag", "v1.0.0")
-    commit(shop, {"a.txt": "a"}, "feat!: drop coffee")
+    commit(shop, {"a.py": "a"}, "feat!: drop coffee from tiny_shop/__init__.py")
     nowhere = "the release breaks something, no `BREAKING CHANGE:` names a migration guide"
     assert await _documents(shop) == {"migration": ("", nowhere)}
     pattern = {"migration": "docs/migration-*.md"}
