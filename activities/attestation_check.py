@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from activities.cosign import ATTESTATIONS, VERIFY_SCRIPT
-from activities.provenance import APPROVALS, HEALS, PIPELINE, PROVENANCE_SUFFIX, PROVENANCE_TYPE
+from activities.provenance import (
+    APPROVALS,
+    CHECKLIST_ITEMS,
+    HEALS,
+    PIPELINE,
+    PROVENANCE_SUFFIX,
+    PROVENANCE_TYPE,
+)
+from activities.release_checklist import CHECKLIST
+from activities.release_notes import NOTES
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
 from activities.transparency_log import TRUSTED_ROOT_FILE
-from activities.versioning import NOTES
 from regreen.contracts.release import Expectations
 
 _BUNDLE_BYTES = 128 << 20
@@ -59,7 +67,7 @@ def unattested(listed: dict[str, str]) -> list[str]:
         return []
     others = (".bundle", ".sigstore.json", CYCLONEDX_SUFFIX, SPDX_SUFFIX)
     packages = {path for path in listed if "/" not in path and not path.endswith(others)}
-    packages -= {NOTES, PUBLIC_KEY, TRUSTED_ROOT_FILE, VERIFY_SCRIPT}
+    packages -= {CHECKLIST, NOTES, PUBLIC_KEY, TRUSTED_ROOT_FILE, VERIFY_SCRIPT}
     return sorted(packages - proven)
 
 
@@ -104,6 +112,9 @@ def _provenance_problem(
         listed, lambda path: path.endswith((CYCLONEDX_SUFFIX, SPDX_SUFFIX))
     ):
         return "its bills of materials are not those in the folder"
+    told = inner.get(CHECKLIST_ITEMS, {}).get("sha256")
+    if told != listed.get(CHECKLIST):
+        return "its checklist is not the one in the folder"
     return _approval_problem(parameters[PIPELINE], inner)
 
 

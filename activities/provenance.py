@@ -14,6 +14,7 @@ BUILD_TYPE = "urn:regreen:pipeline:v1"
 """Names what the parameters mean: docs/release.md."""
 HEALS = "urn:regreen:heals"
 APPROVALS = "urn:regreen:approvals"
+CHECKLIST_ITEMS = "urn:regreen:checklist"
 PIPELINE = "pipeline"
 
 
@@ -51,6 +52,7 @@ def provenance(request: AttestRequest) -> dict[str, Any]:
             "internalParameters": {
                 HEALS: [_heal(heal) for heal in request.heals],
                 APPROVALS: [_approval(review) for review in request.approvals],
+                **_checklist(request),
             },
             "resolvedDependencies": materials,
         },
@@ -60,6 +62,13 @@ def provenance(request: AttestRequest) -> dict[str, Any]:
             "byproducts": [_descriptor(bill.path, bill.content) for bill in request.bills],
         },
     }
+
+
+def _checklist(request: AttestRequest) -> dict[str, Any]:
+    if request.checklist_file is None:
+        return {}
+    items = {item.name: item.state for item in request.checklist.items}
+    return {CHECKLIST_ITEMS: {"sha256": request.checklist_file.sha256, "items": items}}
 
 
 def _descriptor(name: str, content: ArtifactRef) -> dict[str, Any]:

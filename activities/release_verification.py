@@ -18,6 +18,7 @@ from activities.attestation_check import attested_file, statement_problem, unatt
 from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, VERIFY_SCRIPT
 from activities.cosign_check import attestation_refusal, refusal
 from activities.heartbeat import heartbeating
+from activities.release_checklist import CHECKLIST, checklist_problem
 from activities.release_folder import SUMS
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
@@ -71,19 +72,20 @@ def verify_release(
     """Verify a release folder without network and report on every file in it.
 
     Every file must be listed in `SHA256SUMS` with its digest, every listed file must be there,
-    nothing may be a link, each bill of materials must have components, and in a signed folder
-    cosign must accept the bundle of every file and of `SHA256SUMS`. `key` is the public key to
-    trust; without it the folder's own is used, which shows that the folder is whole but not who
-    made it. In the same folder each attestation must be about its file and say what is so, and the
-    provenance must meet what is `expected`. Where cosign is missing a signed folder is not ok.
-    A folder without any key or signature can be ok, and `signed` is then false.
+    nothing may be a link, each bill of materials must have components, each item of the checklist
+    must be met or say why it need not be, and in a signed folder cosign must accept the bundle of
+    every file and of `SHA256SUMS`. `key` is the public key to trust; without it the folder's own is
+    used, which shows that the folder is whole but not who made it. In the same folder each
+    attestation must be about its file and say what is so, and the provenance must meet what is
+    `expected`. Where cosign is missing a signed folder is not ok. A folder without any key or
+    signature can be ok, and `signed` is then false.
     Raises UsageError when there is no such folder.
     """
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such folder; give the folder of a release")
     entries = _entries(directory)
     listed, problems = _listed(directory)
-    rows = [_digest_row(directory, path, listed[path], entries) for path in sorted(listed)]
+    rows = [_digest_row(directory, path, listed, entries) for path in sorted(listed)]
     rows += [
         VerificationRow(path=path, digest="refused", signature="none", detail=why, ok=False)
         for path, why in problems
@@ -195,7 +197,10 @@ def _signature(
     return ("ok", "") if problem is None else ("bad", f"signature refused: {problem}")
 
 
-def _digest_row(directory: Path, path: str, expected: str, entries: set[str]) -> VerificationRow:
+def _digest_row(
+    directory: Path, path: str, listed: dict[str, str], entries: set[str]
+) -> VerificationRow:
+    expected = listed[path]
     if path not in entries:
         return _row(path, "missing", "is listed in SHA256SUMS and not there")
     if not _regular(directory / path):
@@ -204,7 +209,10 @@ def _digest_row(directory: Path, path: str, expected: str, entries: set[str]) ->
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         return _row(path, "changed", f"SHA-256 is {found[:12]}, listed is {expected[:12]}")
-    problem, note = _bill(directory / path)
+    if path == CHECKLIST:
+        problem, note = checklist_problem(directory / path, listed), ""
+    else:
+        problem, note = _bill(directory / path)
     if problem:
         return VerificationRow(path=path, digest="ok", signature="none", detail=problem, ok=False)
     return _row(path, "ok", note)
@@ -286,7 +294,8 @@ def _report(
 ) -> VerificationReport:
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if _regular(own) else ""
-    bad = [row for row in rows if not row.ok]
+    # A key that is not the one to trust is why the others are bad.
+    bad = sorted((row for row in rows if not row.ok), key=lambda row: row.path != PUBLIC_KEY)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.version import InvalidVersion, Version
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from regreen.contracts.checklist import ItemName
 from regreen.contracts.healing import HealBudget, HealerName
 from regreen.guard_rules import NEVER_OPEN, RULES
 from regreen.tools.catalogue import TOOLS
@@ -406,10 +408,40 @@ class TargetSection(Section):
         return self.name or self.kind
 
 
+class ChecklistSection(Section):
+    """What has to be shown before a release is published. Every item counts unless it is off."""
+
+    off: dict[ItemName, Reason] = Field(default_factory=dict)
+    """Items that do not count, each with the reason why."""
+    documentation: tuple[str, ...] = ()
+    """Program and arguments that check the documentation. Unset: the item does not apply."""
+    migration: BelowRoot | None = None
+    """Glob pattern of migration guides: a breaking release has to change one, or name one."""
+    rollback: BelowRoot | None = None
+    """The rollback plan, a file. Unset: the item does not apply."""
+
+
+def _check_version(text: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{text!r} is not a version such as 2.0.0") from None
+    return text
+
+
 class ReleaseSection(Section):
     """A release: version from conventional commits, signed, tagged, in a release folder."""
 
     tag_prefix: str = "v"
+    version: Annotated[str, AfterValidator(_check_version)] | None = None
+    """The version to release, whatever the commits say."""
+    major_on_zero: bool = False
+    """Whether a breaking change of 0.x gives 1.0.0."""
+    prerelease: dict[str, Literal["dev", "alpha", "beta", "rc"]] = Field(default_factory=dict)
+    """Patterns of branches that make pre-releases, and what those are called."""
+    paths: tuple[BelowRoot, ...] = ()
+    """Folders and files: only commits that touch them count. Unset: all commits."""
+    checklist: ChecklistSection = Field(default_factory=ChecklistSection)
     targets: tuple[TargetSection, ...] = ()
     """Where a release goes beside the release folder, in this order."""
 

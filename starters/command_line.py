@@ -14,6 +14,7 @@ from starters import (
     init_command,
     logs_command,
     look,
+    plan_command,
     run_command,
     services,
     setup,
@@ -64,14 +65,20 @@ def run(
     json: Json = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start, do not follow.")] = False,
     no_cache: NoCache = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would be released, and do nothing.")
+    ] = False,
     state: State = None,
 ) -> int:
     """Start the pipeline of a commit, or join the run that it has, and follow it.
 
     Ends when the run ends, or when it waits for a person: on a terminal it asks for the decision.
+    With `--plan` nothing is started and no server is needed.
 
-    Examples: `regreen run` · `regreen run ../shop --ref main --json`
+    Examples: `regreen run` · `regreen run ../shop --ref main --json` · `regreen run --plan`
     """
+    if plan:
+        return complete(plan_command.plan(repository, ref, json=json))
     settings = run_command.use_state(state)
     started = run_command.run(
         repository, ref, json=json, detach=detach, reuse=not no_cache, settings=settings
@@ -303,7 +310,7 @@ def verify(
     builder: Annotated[str, typer.Option(help="Builder that must have made it.")] = "",
     json: Json = False,
 ) -> int:
-    """Verify a release folder offline: digests, signatures, attestations, bills of materials.
+    """Verify a release folder offline: digests, signatures, attestations, bills, checklist.
 
     Without `--key` or `--key-sha256` the folder's own key is used: that shows that it is whole,
     not who made it.

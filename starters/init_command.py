@@ -78,7 +78,10 @@ def pipeline_text(found: Survey) -> str:
     if found.packaged:
         release = (
             "# The tags here name versions: the next follows from the commits since the last.\n"
+            "# What cannot be shown blocks a release, unless it is off with a reason: without a\n"
+            "# database of advisories nothing is known of vulnerabilities, for one.\n"
             "release:\n  tag_prefix: v\n"
+            "  # checklist: {off: {vulnerabilities: WHY}}\n"
             if found.versions
             else "# Uncomment for signed releases; the version follows from conventional commits.\n"
             "# release:\n#   tag_prefix: v\n"

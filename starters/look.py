@@ -8,12 +8,14 @@ from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.local_forge import read_pull_request
+from regreen.contracts.checklist import Checklist
 from regreen.errors import EXIT_OK
 from regreen.settings import Settings
 from starters import runs
 from starters.console import output, print_json
 from starters.gate_findings import print_gates, write_sarif
 from starters.heal_diffs import print_attempts
+from starters.plan_tables import print_checklist, print_plan
 from starters.progress import coloured
 from starters.run_command import print_result
 from starters.run_document import run_document
@@ -80,6 +82,10 @@ async def show(name: str, *, json: bool, sarif: Path | None, settings: Settings)
             print_json(run_document(report, settings, None))
             return EXIT_OK
         print_result(report, None)
+        if report.plan is not None:
+            output.print()
+            print_plan(report.plan)
+            print_checklist(report.checklist or Checklist())
         print_gates(report)
         print_triage(report)
         await print_attempts(report)

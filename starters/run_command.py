@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.prompt import Prompt
 
+from regreen.contracts.checklist import Checklist
 from regreen.contracts.run import PipelineRequest, Review, RunReport
 from regreen.errors import EXIT_FAILED, EXIT_NOT_APPROVED, EXIT_OK
 from regreen.event_selection import why_not_selected
@@ -20,6 +21,7 @@ from starters.continuous_integration import job_of
 from starters.heal_diffs import print_attempts
 from starters.log_file import log_to
 from starters.outages import through_outages
+from starters.plan_tables import print_checklist, print_plan
 from starters.progress import coloured, shown, stage_table
 from starters.repository import resolve
 from starters.run_document import run_document, run_page
@@ -132,6 +134,9 @@ def print_result(report: RunReport, ui: str | None) -> None:
     if report.pull_request is not None:
         _line(f"pull request #{report.pull_request.number}: {report.pull_request.url}")
         _line(f"  branch {report.pull_request.branch}")
+    if report.plan is not None and report.state == "waiting":
+        print_plan(report.plan, briefly=True)
+        print_checklist(report.checklist or Checklist(), briefly=True)
     if report.state == "waiting":
         _line(f"decide: regreen approve {report.workflow_id}")
         _line(f"        regreen reject {report.workflow_id}")

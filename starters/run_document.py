@@ -67,6 +67,10 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
         "pull_request": None
         if pull_request is None
         else {"branch": pull_request.branch, "url": pull_request.url},
+        "plan": None if report.plan is None else report.plan.model_dump(mode="json"),
+        "checklist": None
+        if report.checklist is None
+        else [item.model_dump(mode="json") for item in report.checklist.items],
         "release": None
         if release is None
         else {

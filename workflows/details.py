@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.audit import AuditRecord
     from regreen.contracts.run import RunReport, StageReport
     from regreen.markdown import code, prose
+    from regreen.plan_text import plan_markdown
     from workflows.triage_text import triage_lines
 
 _SUMMARY = 90
@@ -16,7 +17,7 @@ _REFUSALS = 5
 
 
 def run_details(report: RunReport) -> str:
-    """The state, what a person can do now, a table of stages, pull request and release."""
+    """The state, what a person can do now, a table of stages, plan, pull request, release."""
     linked = " for" if report.state == "waiting" else ""
     parts = [f"**{report.state}**{linked} {report.reason}".rstrip(), ""]
     if report.state == "waiting":
@@ -31,6 +32,8 @@ def run_details(report: RunReport) -> str:
     parts += [line for stage in report.stages for line in _triage_lines(stage)]
     parts += [line for stage in report.stages for line in _gate_lines(stage)]
     parts += _refusals(report)
+    if report.plan is not None:
+        parts += ["", plan_markdown(report.plan, report.checklist)]
     if report.pull_request is not None:
         parts += ["", f"Pull request #{report.pull_request.number}: `{report.pull_request.branch}`"]
     if report.release is not None:

@@ -7,9 +7,10 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from regreen.contracts.artifacts import ArtifactRef
+    from regreen.contracts.checklist import Checklist
     from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import Attempt, Heal
-    from regreen.contracts.release import ReleasePlan
+    from regreen.contracts.release_plan import ReleasePlan
     from regreen.contracts.run import (
         Merge,
         PipelineRequest,
@@ -38,6 +39,8 @@ class Line:
     """Bring the UI up to date; for a stage whose state changes while it runs."""
     audit: AuditTrail
     """The run's audit record, told where things happen."""
+    stages: dict[str, StageReport] = field(default_factory=dict)
+    """What the run's stages have reported so far."""
     pipeline: Pipeline = field(default_factory=Pipeline)
     source: Source | None = None
     workspace: Workspace | None = None
@@ -60,6 +63,10 @@ class Line:
     """The one that is open for the heals."""
     merged_pull_request: PullRequest | None = None
     plan: ReleasePlan | None = None
+    checklist: Checklist | None = None
+    """Of the planned release, as far as it is known."""
+    nothing_to_release: str = ""
+    """Why a configured release has no plan."""
     release: Release | None = None
     attempts: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
     """By test stage: what it has tried on an earlier tree of this run."""
@@ -127,6 +134,8 @@ class Line:
         self.waived.clear()
         self.packages.clear()
         self.plan = None
+        self.checklist = None
+        self.nothing_to_release = ""
         self.begin_again = True
 
     @property

@@ -59,7 +59,7 @@ async def go_on_with_merge(line: Line, merge: Merge) -> StageReport:
     audit_events.source_fetched(line.audit, fetched)
     line.audit.record("merged", approved, actor=merge.merged_by, key=f"merged-{merge.commit[:12]}")
     same = fetched.source.tree == line.pull_request.tree
-    packages, plan = list(line.packages), line.plan
+    packages, plan, checklist = list(line.packages), line.plan, line.checklist
     line.go_on_with(fetched.source, fetched.pipeline, ())
     line.merged_pull_request, line.pull_request = line.pull_request, None
     line.merged_heals, line.heals = [*line.merged_heals, *line.heals], []
@@ -68,7 +68,7 @@ async def go_on_with_merge(line: Line, merge: Merge) -> StageReport:
         return StageReport(name="approval", state="failed", summary=summary)
     # Nothing that was found of the approved tree can differ for the same tree.
     line.begin_again = False
-    line.packages, line.plan = packages, plan
+    line.packages, line.plan, line.checklist = packages, plan, checklist
     return StageReport(name="approval", state="passed", summary=f"{approved}, the approved tree")
 
 

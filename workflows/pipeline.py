@@ -43,10 +43,16 @@ class PipelineWorkflow:
     @workflow.init
     def __init__(self, request: PipelineRequest) -> None:
         audit = AuditTrail(request)
-        self._line = Line(workflow.info().workflow_id, request, show=self._show, audit=audit)
+        self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
+        self._line = Line(
+            workflow.info().workflow_id,
+            request,
+            show=self._show,
+            audit=audit,
+            stages=self._stages,
+        )
         self._state: RunState = "running"
         self._sandbox = ""
-        self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
         self._started: dict[str, float] = {}
         self._deliveries: set[str] = set()
         self._announcer = Announcer()
@@ -66,6 +72,8 @@ class PipelineWorkflow:
             sandbox=self._sandbox,
             stages=tuple(self._stages.values()),
             pull_request=line.pull_request or line.merged_pull_request,
+            plan=line.plan,
+            checklist=line.checklist,
             release=line.release,
             refused_reviews=tuple(line.refused_reviews[-_REFUSED_SHOWN:]),
             audit=line.audit.state,
@@ -108,7 +116,7 @@ class PipelineWorkflow:
             await self._run_stages()
             while self._line.begin_again:
                 self._line.begin_again = False
-                self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
+                self._stages.update({name: StageReport(name=name) for name in self._stages})
                 self._started.clear()
                 await self._run_stages()
             verdict = self._verdict()

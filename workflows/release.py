@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.cosign import attest_files, sign_files
     from activities.git_tag import create_tag, delete_tag
+    from activities.release_checklist import write_checklist
     from activities.release_folder import (
         discard_draft,
         draft_release_folder,
@@ -188,6 +189,7 @@ ACTIVITIES: dict[Role, list[object]] = {
     "publisher": [
         sign_files,
         attest_files,
+        write_checklist,
         write_checksums,
         create_tag,
         delete_tag,

@@ -6,12 +6,15 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.cosign import attest_files, sign_files
+    from activities.release_checklist import CHECKLIST, write_checklist
     from activities.release_folder import SUMS, write_checksums
+    from activities.release_notes import NOTES
     from activities.signing_key import PUBLIC_KEY
     from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
     from activities.transparency_log import TRUSTED_ROOT_FILE
-    from activities.versioning import NOTES
+    from regreen.checklist import with_signatures
     from regreen.contracts.artifacts import ArtifactRef
+    from regreen.contracts.checklist import Checklist
     from regreen.contracts.release import (
         AttestRequest,
         ChecksumRequest,
@@ -26,16 +29,25 @@ with workflow.unsafe.imports_passed_through():
 async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
     """Every file of the release folder, and what was signed.
 
-    Raises ApplicationError `ReleaseRefused` for a name that no file can have.
+    Raises ApplicationErrors: `ReleaseRefused` for a name that no file can have, `ChecklistUnmet`
+    for a checklist with an item that is not met, once it is known what is signed.
     """
     files = _released_files([(ref.name, ref) for ref in request.files])
     bills = tuple(file for file in files if file.path.endswith((CYCLONEDX_SUFFIX, SPDX_SUFFIX)))
     packages = tuple(file for file in files if file not in bills)
     files += _released_files([(NOTES, request.plan.notes), *_patches(request)])
     signed = await _signatures(request, files)
-    files += signed.bundles
+    checklist = with_signatures(request.checklist, (*packages, *bills), signed)
+    if checklist.incomplete:
+        raise ApplicationError(checklist.incomplete, type="ChecklistUnmet", non_retryable=True)
+    written = await call_publisher(
+        write_checklist, checklist, summary=f"checklist: {len(checklist.items)} items"
+    )
+    told = ReleaseFile(path=CHECKLIST, content=written)
+    files += (*signed.bundles, told)
     if signed.public_key is not None:
-        files += await _attestations(request, packages, bills)
+        files += (await _signatures(request, (told,))).bundles
+        files += await _attestations(request, packages, bills, checklist, told)
         files += (ReleaseFile(path=PUBLIC_KEY, content=signed.public_key),)
     if signed.trusted_root is not None:
         files += (ReleaseFile(path=TRUSTED_ROOT_FILE, content=signed.trusted_root),)
@@ -57,7 +69,11 @@ async def _signatures(request: ReleaseRequest, files: tuple[ReleaseFile, ...]) -
 
 
 async def _attestations(
-    request: ReleaseRequest, packages: tuple[ReleaseFile, ...], bills: tuple[ReleaseFile, ...]
+    request: ReleaseRequest,
+    packages: tuple[ReleaseFile, ...],
+    bills: tuple[ReleaseFile, ...],
+    checklist: Checklist,
+    told: ReleaseFile,
 ) -> tuple[ReleaseFile, ...]:
     attested = await call_publisher(
         attest_files,
@@ -71,6 +87,8 @@ async def _attestations(
             approvals=request.approvals,
             packages=packages,
             bills=bills,
+            checklist=checklist,
+            checklist_file=told.content,
         ),
         summary=f"cosign: attest provenance of {len(packages)} packages",
     )

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
+from regreen.contracts.checklist import Checklist
 from regreen.contracts.healing import Heal
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import Review
 from regreen.contracts.source import Workspace
 from regreen.pipeline_file import Pipeline, ReleaseSection
@@ -21,34 +23,6 @@ class BillOfMaterialsRequest(Contract):
     wheel: ArtifactRef
     reuse: bool = False
     """As in `StageRequest`."""
-
-
-class PlanRequest(Contract):
-    """What a release's version and notes are made from."""
-
-    workspace: Workspace
-    settings: ReleaseSection
-    packages: tuple[ArtifactRef, ...] = ()
-    """What the package step built. A wheel's name says the package's version."""
-    heals: tuple[str, ...] = ()
-    """One explanation for each heal that is in the release."""
-
-
-class ReleasePlan(Contract):
-    """What would be released, shown for approval before anything is written."""
-
-    version: str
-    tag: str
-    previous_tag: str | None
-    bump: str
-    """`major`, `minor`, `patch`, `initial`; `package`: the package's own version is newer than
-    the last tag; `existing`: the commit has its tag already."""
-    package_version: str | None = None
-    """Version of the built package, or else of `pyproject.toml`."""
-    remarks: tuple[str, ...] = ()
-    """What a person who approves should know, such as a package version unlike the tag's."""
-    notes: ArtifactRef
-    """Release notes in Markdown."""
 
 
 class ReleaseRequest(Contract):
@@ -72,6 +46,8 @@ class ReleaseRequest(Contract):
     """What was healed, for the provenance."""
     approvals: tuple[Review, ...] = ()
     """Who approved what is released."""
+    checklist: Checklist
+    """With everything but the signatures, which the release makes."""
 
 
 class ReleaseFile(Contract):
@@ -118,6 +94,9 @@ class AttestRequest(Contract):
     packages: tuple[ReleaseFile, ...]
     bills: tuple[ReleaseFile, ...]
     """Bills of materials, `NAME-VERSION.cdx.json` and the like."""
+    checklist: Checklist = Checklist()
+    checklist_file: ArtifactRef | None = None
+    """The same, as it lies in the release folder."""
 
     def bill_of(self, package: ReleaseFile, suffix: str) -> ReleaseFile | None:
         """The bill of materials of that kind which is about the package."""

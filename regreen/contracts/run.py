@@ -5,9 +5,11 @@ from typing import Literal
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.audit import AuditRecord
 from regreen.contracts.base import Contract
+from regreen.contracts.checklist import Checklist
 from regreen.contracts.gates import GateVerdict
 from regreen.contracts.healing import Attempt
 from regreen.contracts.receipts import TargetReceipt
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.source import Source, Workspace
 from regreen.contracts.testing import Triage
 from regreen.pipeline_file import Pipeline
@@ -149,6 +151,8 @@ class RunReport(Contract):
     """`bubblewrap`, or `none: ` and the reason."""
     stages: tuple[StageReport, ...] = ()
     pull_request: PullRequest | None = None
+    plan: ReleasePlan | None = None
+    checklist: Checklist | None = None
     release: Release | None = None
     refused_reviews: tuple[RefusedReview, ...] = ()
     """Decisions that did not count, the newest twenty."""

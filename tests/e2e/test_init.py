@@ -93,6 +93,10 @@ def test_the_line_runs_on_examples(
     # The last commit of some examples brings a bug.
     git(repository, "checkout", "--quiet", "-B", "main", green)
     assert hosted.run("init", "--force", repository).code == 0
+    written = repository / "regreen.yaml"
+    # The tests' programs have no database of advisories, which the file says what to do about.
+    switched_off = written.read_text("utf-8").replace("# checklist: ", "checklist: ")
+    written.write_text(switched_off, "utf-8")
     git(repository, "add", "--all")
     git(repository, "commit", "--quiet", "--message", "chore: deliver with Regreen")
 

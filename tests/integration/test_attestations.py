@@ -15,12 +15,14 @@ import pytest
 
 from activities.artifact_store import put_bytes
 from activities.cosign import attest_files, sign_files
+from activities.release_checklist import write_checklist
 from activities.release_folder import (
     draft_release_folder,
     publish_release_folder,
     write_checksums,
 )
 from activities.release_verification import verify_release
+from regreen.checklist import with_signatures
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import Heal
 from regreen.contracts.release import (
@@ -29,15 +31,16 @@ from regreen.contracts.release import (
     Expectations,
     FolderRequest,
     ReleaseFile,
-    ReleasePlan,
     SignRequest,
 )
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import Review
 from regreen.contracts.source import Source, Workspace
 from regreen.pipeline_file import Pipeline
 from regreen.tools.locate import find
 from tests.doubles.transparency_log import transparency_log
 from tests.integration.cosign_generations import GENERATIONS, use_cosign
+from tests.met_checklist import met_checklist
 
 WHEEL = "shop-1.0.0-py3-none-any.whl"
 SDIST = "shop-1.0.0.tar.gz"
@@ -59,16 +62,26 @@ PROVENANCE = f"{WHEEL}.provenance.sigstore.json"
 APPROVAL = Review(reviewer="ada", decision="approve", tree="b" * 40, source="command-line")
 
 
-async def _released(*, approvals: tuple[Review, ...] = (APPROVAL,)) -> Path:
+async def _released(
+    *, approvals: tuple[Review, ...] = (APPROVAL,), told: ArtifactRef | None = None
+) -> Path:
+    """A release; `told` is a checklist for the provenance in place of the folder's."""
     files = tuple(
         [
             ReleaseFile(path=path, content=await put_bytes(path.rpartition("/")[2], data))
             for path, data in CONTENTS.items()
         ]
     )
+    signatures = await sign_files(SignRequest(files=files))
+    checklist = with_signatures(met_checklist(), files, signatures)
+    written = await write_checklist(checklist)
+    listed = ReleaseFile(path="checklist.json", content=written)
+    files += (listed,)
     signed = await sign_files(SignRequest(files=files))
     assert signed.public_key is not None
-    request = _request(files, approvals)
+    request = _request(files, approvals).model_copy(
+        update={"checklist": checklist, "checklist_file": told or written}
+    )
     attested = await attest_files(request)
     assert await attest_files(request) == attested
     files += (*signed.bundles, *attested.files)
@@ -232,6 +245,9 @@ def test_provenance_tells_commit_heals_reviewers_and_materials(place: Path) -> N
     inner = definition["internalParameters"]
     assert inner["urn:regreen:heals"][0]["patch"] == {"sha256": patch}
     assert inner["urn:regreen:approvals"][0]["reviewer"] == "ada"
+    checklist = hashlib.sha256((place / "checklist.json").read_bytes()).hexdigest()
+    assert inner["urn:regreen:checklist"]["sha256"] == checklist
+    assert inner["urn:regreen:checklist"]["items"]["tests"] == "met"
     materials = definition["resolvedDependencies"]
     assert materials[0]["digest"]["gitCommit"] == COMMIT
     assert {"name": "patches/0001.patch", "digest": {"sha256": patch}} in materials
@@ -345,6 +361,17 @@ async def test_a_heal_that_nobody_approved_is_refused(
     report = verify_release(await _released(approvals=approvals))
     assert not report.ok
     assert "nobody approved it, and `approval.required` is healed" in report.summary
+
+
+async def test_another_checklist_than_the_provenance_tells_of_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    use_cosign("2.5", monkeypatch)
+    other = ArtifactRef(name="checklist.json", sha256="0" * 64, bytes=1)
+    report = verify_release(await _released(told=other))
+    assert not report.ok
+    assert "its checklist is not the one in the folder" in report.summary
 
 
 async def test_a_key_swapped_with_all_it_signed_is_refused_where_the_key_is_known(

@@ -3,7 +3,9 @@
 import pytest
 from packaging.version import Version
 
-from activities.versioning import Change, built_version, next_version, read_change, release_notes
+from activities.conventional_commits import Change, read_change
+from activities.release_notes import release_notes
+from activities.versioning import built_version, next_version, pre_release, spelled
 from regreen.contracts.artifacts import ArtifactRef
 
 
@@ -62,19 +64,20 @@ def test_the_next_version(
         _changes(*messages),
         Version(package) if package else None,
     )
-    assert found == (Version(version), bump)
+    assert (found.version, found.bump) == (Version(version), bump)
 
 
 def test_versions_of_other_branches_are_passed_by() -> None:
     taken = [Version("1.2.4"), Version("1.2.5"), Version("9.0.0")]
     changes = _changes("fix: a")
-    assert next_version(Version("1.2.3"), changes, None, taken) == (Version("1.2.6"), "patch")
+    found = next_version(Version("1.2.3"), changes, None, taken)
+    assert (found.version, found.bump) == (Version("1.2.6"), "patch")
 
 
 def test_the_packages_own_version_is_not_changed_for_a_tag_elsewhere() -> None:
     taken = [Version("2.0.0")]
     found = next_version(Version("1.0.0"), _changes("fix: a"), Version("2.0.0"), taken)
-    assert found == (Version("2.0.0"), "package")
+    assert (found.version, found.bump) == (Version("2.0.0"), "package")
 
 
 def test_notes_are_in_sections_with_hashes() -> None:
@@ -119,3 +122,22 @@ def test_long_history_is_cut() -> None:
 def test_the_built_version_is_in_the_wheels_name(names: list[str], version: str | None) -> None:
     packages = [ArtifactRef(name=name, sha256="0" * 64, bytes=1) for name in names]
     assert built_version(packages) == (Version(version) if version else None)
+
+
+@pytest.mark.parametrize(
+    ("base", "identifier", "taken", "version", "semver"),
+    [
+        ("1.2.0", "rc", [], "1.2.0rc1", "1.2.0-rc.1"),
+        ("1.2.0", "rc", ["1.2.0rc1", "1.2.0-rc.9", "1.2.0b12"], "1.2.0rc10", "1.2.0-rc.10"),
+        ("1.2.0", "alpha", ["1.3.0a4", "1.2.0a1"], "1.2.0a2", "1.2.0-alpha.2"),
+        ("1.2", "beta", ["1.2.0b1"], "1.2b2", "1.2.0-beta.2"),
+        ("1.2.0", "dev", ["1.2.0.dev3", "1.2.0rc4.dev7"], "1.2.0.dev4", "1.2.0-dev.4"),
+    ],
+)
+def test_pre_releases_count_on_in_both_spellings(
+    base: str, identifier: str, taken: list[str], version: str, semver: str
+) -> None:
+    found = pre_release(Version(base), identifier, map(Version, taken))
+    assert spelled(found, python=True) == version
+    assert spelled(found, python=False) == semver
+    assert Version(semver) == found

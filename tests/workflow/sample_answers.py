@@ -30,13 +30,13 @@ from regreen.contracts.release import (
     AttestRequest,
     FolderReceipt,
     ReleaseFile,
-    ReleasePlan,
     SignedFiles,
     SignRequest,
     TagReceipt,
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.repository import FoundRuns, Selected
 from regreen.contracts.reviewer import ReviewerAnswer
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
@@ -312,6 +312,7 @@ ALL_GREEN: dict[str, Any] = {
         bundle=ref("audit.jsonl.bundle"),
         public_key=ref("cosign.pub"),
     ),
+    "check_documentation": passed("`make` ended with 0", "documentation.log"),
     "comment_on_pull_request": None,
     "decide_pull_request": None,
     "find_announcement_places": AnnouncementPlaces(
@@ -326,6 +327,7 @@ ALL_GREEN: dict[str, Any] = {
     "missed_deliveries": MissedEvents(),
     "sign_files": _signed,
     "attest_files": _attested,
+    "write_checklist": ref("checklist.json"),
     "write_checksums": ref("SHA256SUMS"),
     "create_tag": _tagged,
     "delete_tag": True,

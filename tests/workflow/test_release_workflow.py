@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from temporalio import activity
@@ -21,6 +21,7 @@ from activities.artifact_store import put_bytes
 from activities.release_folder import publish_release_folder
 from activities.release_verification import verify_release
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.contracts.checklist import Checklist, ChecklistItem
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
@@ -29,7 +30,6 @@ from regreen.contracts.release import (
     FolderRequest,
     PublishedRelease,
     ReleaseFile,
-    ReleasePlan,
     ReleaseRequest,
     SignedFiles,
     SignRequest,
@@ -37,15 +37,20 @@ from regreen.contracts.release import (
     TagRequest,
     VerificationReport,
 )
+from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import PipelineRequest, Release, RunReport, StageReport
 from regreen.contracts.source import Source, Workspace
 from regreen.pipeline_file import ReleaseSection
 from regreen.roles import task_queue
 from starters.runs import waits_of_release
 from tests.integration.wheel_project import FILES, git, need, repository, workspace
+from tests.met_checklist import met_checklist
 from workflows.release import ACTIVITIES, ReleaseWorkflow
 
-SIGNED = ["sign_files", "attest_files", "write_checksums", "sign_files"]
+SIGNED = [
+    *("sign_files", "write_checklist", "sign_files", "attest_files"),
+    *("write_checksums", "sign_files"),
+]
 ALL = [*SIGNED, "create_tag", "draft_release_folder"]
 PUBLISHED = [*ALL, "publish_release_folder", "verify_published_release"]
 BACK = ["discard_draft", "delete_tag"]
@@ -62,6 +67,7 @@ class Publisher:
         self.calls: list[str] = []
         self.drafts: list[FolderRequest] = []
         self.attested: list[AttestRequest] = []
+        self.checklists: list[Checklist] = []
         self.failures: dict[str, list[Exception]] = {}
         self.unsigned = False
         self.waits_in = ""
@@ -93,6 +99,12 @@ class Publisher:
         await self._note("attest_files")
         paths = [f"{package.path}.provenance.sigstore.json" for package in request.packages]
         return Attestations(files=tuple(ReleaseFile(path=p, content=_ref(p)) for p in paths))
+
+    @activity.defn
+    async def write_checklist(self, checklist: Checklist) -> ArtifactRef:
+        self.checklists.append(checklist)
+        await self._note("write_checklist")
+        return _ref("checklist.json")
 
     @activity.defn
     async def write_checksums(self, request: ChecksumRequest) -> ArtifactRef:
@@ -137,6 +149,7 @@ class Publisher:
         return [
             self.sign_files,
             self.attest_files,
+            self.write_checklist,
             self.write_checksums,
             self.create_tag,
             self.delete_tag,
@@ -170,6 +183,7 @@ def _request() -> ReleaseRequest:
         files=(_ref("shop-1.0.0-py3-none-any.whl"), _ref("shop-1.0.0.cdx.json")),
         commit="c" * 40,
         settings=ReleaseSection(),
+        checklist=met_checklist(),
         tagged_at="2026-11-23T10:00:00+00:00",
     )
 
@@ -228,6 +242,7 @@ async def test_steps_run_in_order_and_the_folder_holds_everything(
         "shop-1.0.0.cdx.json",
         "RELEASE_NOTES.md",
         "patches/0001.patch",
+        "checklist.json",
         "SHA256SUMS",
     ]
     assert {file.path for file in publisher.drafts[0].files} == {
@@ -238,16 +253,65 @@ async def test_steps_run_in_order_and_the_folder_holds_everything(
     }
 
 
-async def test_without_cosign_the_release_is_made_unsigned(
+def _signatures_off() -> ChecklistItem:
+    return ChecklistItem(name="signatures", state="off", detail="a trial")
+
+
+async def test_without_cosign_the_release_is_made_unsigned_where_signatures_are_off(
+    env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    publisher.unsigned = True
+    request = _request().model_copy(update={"checklist": met_checklist(_signatures_off())})
+    async with _started(env.client, publisher.all(), request) as handle:
+        release = await handle.result()
+    assert release.unsigned == "cosign not found"
+    assert publisher.calls == [name for n, name in enumerate(PUBLISHED) if n not in (2, 3, 5)]
+    paths = {file.path for file in publisher.drafts[0].files}
+    assert {"SHA256SUMS", "checklist.json"} <= paths
+    assert not any(path.endswith((".bundle", ".pub")) for path in paths)
+
+
+async def test_what_is_not_signed_is_not_released(
     env: WorkflowEnvironment, publisher: Publisher
 ) -> None:
     publisher.unsigned = True
     async with _started(env.client, publisher.all(), _request()) as handle:
+        failure = await _failure(handle)
+    assert isinstance(failure, ApplicationError)
+    assert failure.type == "ChecklistUnmet"
+    assert failure.message.startswith("checklist: signatures: nothing is signed: cosign not found;")
+    assert "`release.checklist.off.signatures`" in failure.message
+    assert publisher.calls == ["sign_files"]
+
+
+@pytest.mark.parametrize("state", ["unmet", "pending"])
+async def test_an_item_without_evidence_blocks_before_the_tag(
+    state: Literal["unmet", "pending"], env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    item = ChecklistItem(name="rollback", state=state, detail="docs/rollback.md is empty")
+    request = _request().model_copy(update={"checklist": met_checklist(item)})
+    async with _started(env.client, publisher.all(), request) as handle:
+        failure = await _failure(handle)
+    assert isinstance(failure, ApplicationError)
+    assert failure.message.startswith("checklist: rollback: ")
+    assert "create_tag" not in publisher.calls
+
+
+async def test_the_signatures_are_evidence_and_the_provenance_tells_the_checklist(
+    env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    async with _started(env.client, publisher.all(), _request()) as handle:
         await handle.result()
-    assert publisher.calls == [name for n, name in enumerate(PUBLISHED) if n not in (1, 3)]
-    paths = {file.path for file in publisher.drafts[0].files}
-    assert "SHA256SUMS" in paths
-    assert not any(path.endswith((".bundle", ".pub")) for path in paths)
+    [checklist] = publisher.checklists
+    item = checklist.item("signatures")
+    assert item is not None
+    assert (item.state, item.detail) == ("met", "2 files signed and verified")
+    bundle = "shop-1.0.0-py3-none-any.whl.bundle"
+    assert item.evidence[0].name == bundle
+    assert item.evidence[0].digest == _ref(bundle).sha256
+    [attested] = publisher.attested
+    assert attested.checklist == checklist
+    assert attested.checklist_file == _ref("checklist.json")
 
 
 @pytest.mark.parametrize("step", sorted(set(PUBLISHED)))

@@ -6,25 +6,27 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.pull_request import comment_on_pull_request, decide_pull_request
-    from activities.versioning import plan_release
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import FailedPatch
     from regreen.contracts.pull_request import Comment, PullRequestDecision
-    from regreen.contracts.release import PlanRequest
     from regreen.contracts.run import Review, StageReport
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.line import Line
     from workflows.moved_source import base_moved_on, go_on_with_merge, merge_heard
     from workflows.patch_memory import remember
+    from workflows.release_planning import ACTIVITIES as PLANNING
+    from workflows.release_planning import plan
     from workflows.reviewing import tell_refusals, weigh_reviews
 
 
 async def execute(line: Line) -> StageReport:
     """Plan the release, then wait for the decision of people where one is required."""
-    if line.pipeline.release is not None and line.plan is None:
-        await _plan(line)
+    if line.plan is None:
+        unmet = await plan(line, _required(line) or bool(line.approvals))
+        if unmet:
+            return StageReport(name="approval", state="failed", summary=unmet)
     await weigh_reviews(line)
     if not _required(line) and line.rejection is None:
         return _not_required(line)
@@ -141,22 +143,6 @@ def _subject(line: Line) -> str:
     return f"approval{pull_request}{release}{people}"
 
 
-async def _plan(line: Line) -> None:
-    assert line.pipeline.release is not None
-    line.plan = await call(
-        "publisher",
-        plan_release,
-        PlanRequest(
-            workspace=line.tree,
-            settings=line.pipeline.release,
-            packages=tuple(line.packages),
-            heals=tuple(heal.explanation for heal in line.all_heals),
-        ),
-        summary="plan: version and notes from the commits",
-        timeout=120,
-    )
-
-
 def _reopening(line: Line) -> list[float]:
     """When waivers end, in seconds since the epoch."""
     return [datetime.fromisoformat(verdict.reopens).timestamp() for verdict in line.waived]
@@ -232,9 +218,10 @@ async def _remember(line: Line, reason: str) -> None:
 
 
 ACTIVITIES: dict[Role, list[object]] = {
+    **PLANNING,
     "publisher": [
-        plan_release,
+        *PLANNING["publisher"],
         comment_on_pull_request,
         decide_pull_request,
-    ]
+    ],
 }

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from regreen.checklist import with_approvals
     from regreen.contracts.release import ReleaseRequest
     from regreen.contracts.run import StageReport
     from regreen.roles import Role, task_queue
@@ -14,10 +15,14 @@ with workflow.unsafe.imports_passed_through():
 async def execute(line: Line) -> StageReport:
     """Release what was packaged and approved."""
     settings = line.pipeline.release
-    if settings is None or line.plan is None:
-        return StageReport(name="release", state="skipped", summary="no release configured")
+    if settings is None or line.plan is None or line.checklist is None:
+        why = line.nothing_to_release or "no release configured"
+        return StageReport(name="release", state="skipped", summary=why)
     if not line.packages:
         return StageReport(name="release", state="failed", summary="nothing was packaged")
+    line.checklist = with_approvals(line.checklist, line.approvals)
+    if line.checklist.unmet:
+        return StageReport(name="release", state="failed", summary=line.checklist.unmet)
     line.release = await workflow.execute_child_workflow(
         ReleaseWorkflow.run,
         ReleaseRequest(
@@ -32,6 +37,7 @@ async def execute(line: Line) -> StageReport:
             pipeline=line.pipeline,
             heals=line.all_heals,
             approvals=tuple(line.approvals),
+            checklist=line.checklist,
         ),
         id=f"{line.workflow_id}/release",
         task_queue=task_queue("orchestrator"),
