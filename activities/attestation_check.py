@@ -127,10 +127,17 @@ def _unsigned_names(listed: dict[str, str], wanted: Callable[[str], bool]) -> di
 
 
 def _approval_problem(pipeline: dict[str, Any], inner: dict[str, Any]) -> str:
-    required = pipeline["approval"]["required"]
-    needed = required == "always" or (required == "healed" and bool(inner[HEALS]))
-    if needed and not any(approval["reviewer"] for approval in inner[APPROVALS]):
+    rule = pipeline["approval"]
+    required = rule["required"]
+    if required != "always" and not (required == "healed" and inner[HEALS]):
+        return ""
+    people = {str(each["reviewer"]).casefold() for each in inner[APPROVALS]} - {""}
+    if not people:
         return f"nobody approved it, and `approval.required` is {required}"
+    # Releases of before had no such rule.
+    needed = rule.get("approvals", 1)
+    if len(people) < needed:
+        return f"{len(people)} approved it, and `approval.approvals` is {needed}"
     return ""
 
 

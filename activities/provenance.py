@@ -31,7 +31,6 @@ def provenance(request: AttestRequest) -> dict[str, Any]:
             "uri": f"git:{source.repository}@{source.ref}",
             "digest": {"gitCommit": source.commit, "gitTree": source.tree},
         },
-        _descriptor("source.bundle", source.bundle),
         *(
             _descriptor(f"patches/{number:04d}.patch", patch)
             for number, patch in enumerate(request.workspace.patches, start=1)

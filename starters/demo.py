@@ -79,7 +79,7 @@ async def _approve(connection: Connection, report: RunReport) -> RunReport:
     else:
         decision, reviewer, source = "approve", "demo", "demo"
         note("no terminal: approving through the signal `review`, as a webhook would send it")
-    await runs.review(
+    sent = await runs.review(
         connection.client,
         report.workflow_id,
         Review(
@@ -90,7 +90,7 @@ async def _approve(connection: Connection, report: RunReport) -> RunReport:
             tree=report.tree,
         ),
     )
-    await runs.left_waiting(connection.client, report.workflow_id)
+    await runs.weighed(connection.client, report.workflow_id, sent)
     with shown(errors) as show:
         return await runs.follow(connection.client, report.workflow_id, show)
 

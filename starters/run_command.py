@@ -206,5 +206,6 @@ async def _ask(connection: Connection, report: RunReport) -> bool:
         source="command-line",
         tree=report.tree,
     )
-    await runs.review(connection.client, report.workflow_id, given)
+    sent = await runs.review(connection.client, report.workflow_id, given)
+    await runs.weighed(connection.client, report.workflow_id, sent)
     return True

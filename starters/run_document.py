@@ -79,6 +79,9 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
             "url": release.url,
             "targets": [receipt.model_dump(mode="json") for receipt in release.receipts],
         },
+        "approvals": [
+            each.model_dump(mode="json", exclude={"decision"}) for each in report.approvals
+        ],
         "refused_reviews": [each.model_dump(mode="json") for each in report.refused_reviews],
         "audit": {
             "record": optional(report.audit.record),

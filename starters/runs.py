@@ -157,8 +157,8 @@ async def follow(
         ended.cancel()
 
 
-async def review(client: Client, run: str, given: Review) -> None:
-    """Send a person's decision to a run that waits for one.
+async def review(client: Client, run: str, given: Review) -> Review:
+    """Send a person's decision to a run that waits for one; returns it as it was sent.
 
     Raises UsageError when it does not wait.
     """
@@ -166,13 +166,29 @@ async def review(client: Client, run: str, given: Review) -> None:
     if report.state != "waiting":
         raise UsageError(f"{run} does not wait for a decision; it is {report.state}")
     handle = client.get_workflow_handle_for(PipelineWorkflow.run, run)
-    if not given.delivery_id:
-        given = given.model_copy(update={"delivery_id": str(uuid.uuid4())})
-    await handle.signal(PipelineWorkflow.review, given)
+    sent = given.model_copy(update={"delivery_id": given.delivery_id or str(uuid.uuid4())})
+    await handle.signal(PipelineWorkflow.review, sent)
+    return sent
+
+
+async def weighed(client: Client, run: str, given: Review) -> None:
+    """Return once a run has weighed a decision: it goes on, or waits for more people.
+
+    Raises UsageError with the reason when the decision does not count.
+    """
+    while True:
+        report = await report_of(client, run)
+        for refused in report.refused_reviews:
+            if refused.delivery_id == given.delivery_id:
+                raise UsageError(f"the decision does not count: {refused.reason}")
+        counted = given.delivery_id in [each.delivery_id for each in report.approvals]
+        if counted or report.state != "waiting":
+            return
+        await asyncio.sleep(_POLL_SECONDS / 5)
 
 
 async def left_waiting(client: Client, run: str) -> None:
-    """Return once a run that got a decision does not wait for it any more."""
+    """Return once a run that is cancelled does not wait for a person any more."""
     while True:
         if (await report_of(client, run)).state != "waiting":
             return

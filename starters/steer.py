@@ -21,7 +21,10 @@ async def decide(
     json: bool,
     settings: Settings,
 ) -> int:
-    """Send a decision and follow the run to its end; returns the run's exit code."""
+    """Send a decision and follow the run to its end; returns the run's exit code.
+
+    Raises UsageError when the decision does not count. Where it takes more people the run waits on.
+    """
     given: Review | None = None
 
     async def work(connection: Connection) -> int:
@@ -36,9 +39,8 @@ async def decide(
                 source="command-line",
                 tree=report.tree,
             )
-            await runs.review(connection.client, identifier, review)
-            given = review
-        await runs.left_waiting(connection.client, identifier)
+            given = await runs.review(connection.client, identifier, review)
+        await runs.weighed(connection.client, identifier, given)
         return await follow_run(connection, identifier, json=json, settings=settings)
 
     return await through_outages(settings, work)

@@ -75,6 +75,7 @@ class PipelineWorkflow:
             plan=line.plan,
             checklist=line.checklist,
             release=line.release,
+            approvals=tuple(line.approvals),
             refused_reviews=tuple(line.refused_reviews[-_REFUSED_SHOWN:]),
             audit=line.audit.state,
         )

@@ -26,7 +26,6 @@ async def weigh_reviews(line: Line) -> None:
             line.rejection = review
         else:
             line.approvals.append(review)
-    await tell_refusals(line)
 
 
 async def tell_refusals(line: Line) -> None:

@@ -154,6 +154,8 @@ class RunReport(Contract):
     plan: ReleasePlan | None = None
     checklist: Checklist | None = None
     release: Release | None = None
+    approvals: tuple["Review", ...] = ()
+    """Approvals that count, of different people."""
     refused_reviews: tuple[RefusedReview, ...] = ()
     """Decisions that did not count, the newest twenty."""
     audit: AuditRecord = AuditRecord()

@@ -27,7 +27,11 @@ async def execute(line: Line) -> StageReport:
         unmet = await plan(line, _required(line) or bool(line.approvals))
         if unmet:
             return StageReport(name="approval", state="failed", summary=unmet)
+    if line.merge is not None and line.heals:
+        # What was approved is merged; what had to be healed since, nobody has seen.
+        line.approvals.clear()
     await weigh_reviews(line)
+    await tell_refusals(line)
     if not _required(line) and line.rejection is None:
         return _not_required(line)
     line.waiting_for = _subject(line)
@@ -67,11 +71,12 @@ async def _heard(line: Line) -> StageReport | None:
     """What has been decided; None while it takes more."""
     await weigh_reviews(line)
     if line.rejection is not None:
+        _close(line)
         return await _rejected(line, line.rejection)
     while line.merges:
         await merge_heard(line, line.merges.pop(0))
-        await tell_refusals(line)
     if len(line.approvals) >= line.pipeline.approval.approvals:
+        _close(line)
         await _decided(line, "approved", line.approvals)
         if line.merge is not None:
             return await go_on_with_merge(line, line.merge)
@@ -80,7 +85,15 @@ async def _heard(line: Line) -> StageReport | None:
         return await base_moved_on(line)
     line.waiting_for = _subject(line)
     line.show()
+    await tell_refusals(line)
     return None
+
+
+def _close(line: Line) -> None:
+    """Let no later decision count, and nobody think that the run still waits."""
+    line.decided = True
+    line.waiting_for = ""
+    line.show()
 
 
 def _ended(line: Line, deadline: float) -> StageReport | None:
