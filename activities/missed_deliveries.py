@@ -1,5 +1,6 @@
 """What happened on GitHub that no webhook may have told: reviews, merges and pushes."""
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,12 +18,15 @@ from activities.heal_branch import HEAL_BRANCHES
 from regreen.contracts.forge_event import ForgeEvent
 from regreen.contracts.reconciliation import MissedEvents, MissedQuestion
 from regreen.settings import load_settings
+from regreen.webhooks.github import github_event
+from regreen.webhooks.reading import MalformedEvent
 
 _MOST_PULLS = 1000
 _MOST_PAGES = 10
+_MOST_DELIVERIES = 500
 _COMMENT = 2000
 _PUSHES = ("push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge")
-# A comment decides nothing, and one with a command comes by its webhook.
+# A comment decides nothing, and one with a command comes by its webhook or that one's deliveries.
 _DECISIONS: dict[str, Literal["approve", "reject"]] = {
     "APPROVED": "approve",
     "CHANGES_REQUESTED": "reject",
@@ -68,7 +72,41 @@ def _events(client: Github, name: str, question: MissedQuestion, since: datetime
     found = [each for pull in (*heals, *merged) for each in _reviews(pull, told, since)]
     found += [_merge(repository.get_pull(pull.number), told) for pull in merged]
     found += _pushes(repository, told, since)
+    found += _failed_deliveries(repository, question.repository, since)
     return [each for each in found if each[0] >= since]
+
+
+def _failed_deliveries(repository: Repository, asked: str, since: datetime) -> Iterator[Dated]:
+    """What the repository's hook could not hand over, comments with commands among it."""
+    hook = _hook_of(asked)
+    if hook is None:
+        return
+    taken: set[str | None] = set()
+    for each in islice(repository.get_hook_deliveries(hook), _MOST_DELIVERIES):
+        if each.delivered_at is None or each.delivered_at < since:
+            return
+        # Newest first: what was redelivered with success is taken.
+        if each.status_code is not None and 200 <= each.status_code < 300:
+            taken.add(each.guid)
+        if each.guid in taken or each.id is None:
+            continue
+        taken.add(each.guid)
+        whole = repository.get_hook_delivery(hook, each.id)
+        payload = whole.request.payload if whole.request else None
+        if not isinstance(payload, dict):
+            continue
+        with contextlib.suppress(MalformedEvent):
+            event = github_event(each.event or "", each.guid or "", payload)
+            if event is not None:
+                yield each.delivered_at, event
+
+
+def _hook_of(repository: str) -> int | None:
+    for pair in load_settings().github_hooks.split():
+        name, _, number = pair.partition("=")
+        if name.lower() == repository.lower() and number.isdecimal():
+            return int(number)
+    return None
 
 
 def _closed(repository: Repository, since: datetime) -> Iterator[PullRequest]:

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """The app's installation that repositories are reached through."""
     github_app_key: Path | None = None
     """PEM file with the app's private key."""
+    github_hooks: str = ""
+    """`OWNER/NAME=NUMBER` of hooks whose failed deliveries the reconciler asks for, by blanks."""
     twine_username: str | None = Field(
         default=None, validation_alias=AliasChoices("TWINE_USERNAME")
     )

@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.missed_deliveries import missed_deliveries
 from regreen.contracts.forge_event import ForgeEvent
 from regreen.contracts.reconciliation import MissedQuestion
-from tests.doubles.github.state import Pull, PullReview
+from tests.doubles.github.state import Delivery, Pull, PullReview
 from tests.e2e.plain_repository import git
 from tests.integration.forge_places import BRANCH, ForgePlace, forge_of_kind, publish
 
@@ -138,3 +138,47 @@ async def test_a_limit_is_waited_for(forge: ForgePlace) -> None:
 
     assert raised.value.type == "ForgeUnreachable"
     assert git(forge.own, "status", "--porcelain") == ""
+
+
+def _comment(number: int, text: str, action: str = "created") -> dict[str, object]:
+    return {
+        "action": action,
+        "issue": {"number": 12, "pull_request": {"url": ""}},
+        "comment": {"id": number, "body": text},
+        "repository": {
+            "full_name": "example/shop",
+            "clone_url": "https://github.example/example/shop.git",
+        },
+        "sender": {"login": "ada", "type": "User"},
+    }
+
+
+async def test_deliveries_that_failed_are_told_once_and_no_others(
+    forge: ForgePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_GITHUB_HOOKS", f"example/other=8 {forge.name}=7")
+    forge.github.state.deliveries = [
+        Delivery(9, "again", "issue_comment", 202, _comment(4, "/regreen retry"), _at(1)),
+        Delivery(8, "lost", "issue_comment", 503, _comment(3, "/regreen cancel"), _at(2)),
+        Delivery(7, "lost", "issue_comment", 503, _comment(3, "/regreen cancel"), _at(3)),
+        Delivery(6, "again", "issue_comment", 503, _comment(4, "/regreen retry"), _at(4)),
+        Delivery(5, "star", "star", 503, {"action": "created"}, _at(5)),
+        Delivery(4, "odd", "issue_comment", 503, {"action": "created"}, _at(5)),
+        Delivery(3, "old", "issue_comment", 503, _comment(2, "/regreen heal"), _at(11)),
+        Delivery(2, "other", "issue_comment", 503, _comment(1, "/regreen heal"), _at(1), hook=8),
+    ]
+
+    [event] = await _missed(forge)
+
+    assert (event.kind, event.command, event.pull_request) == ("command", "cancel", 12)
+    # As the webhook names it, so that a late redelivery is no second command.
+    assert (event.identity, event.delivery_id) == ("comment/3", "lost")
+
+
+async def test_without_a_hook_no_deliveries_are_asked_for(forge: ForgePlace) -> None:
+    forge.github.state.deliveries = [
+        Delivery(8, "lost", "issue_comment", 503, _comment(3, "/regreen cancel"), _at(2))
+    ]
+
+    assert await _missed(forge) == []
+    assert "repos/list-webhook-deliveries" not in forge.github.asked

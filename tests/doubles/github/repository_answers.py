@@ -2,12 +2,13 @@
 
 import base64
 from collections.abc import Callable
+from typing import Any
 
 import jwt
 
 from tests.doubles.github.pull_answers import paged
 from tests.doubles.github.request import Answer, Asked, invalid, not_found, part
-from tests.doubles.github.state import State
+from tests.doubles.github.state import Delivery, State
 
 
 def _commit(state: State, asked: Asked) -> Answer:
@@ -68,6 +69,38 @@ def _activities(state: State, asked: Asked) -> Answer:
     return part(200, paged(asked, found))
 
 
+def _deliveries(state: State, asked: Asked) -> Answer:
+    hook = int(asked.parameters["hook_id"])
+    found = [_delivery_json(each) for each in state.deliveries if each.hook == hook]
+    return part(200, found) if found else not_found()
+
+
+def _delivery(state: State, asked: Asked) -> Answer:
+    wanted = int(asked.parameters["delivery_id"])
+    for each in state.deliveries:
+        if each.id == wanted:
+            request = {"headers": {"X-GitHub-Event": each.event}, "payload": each.payload}
+            answered = {"headers": {}, "payload": None}
+            return part(200, _delivery_json(each) | {"request": request, "response": answered})
+    return not_found()
+
+
+def _delivery_json(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "guid": delivery.guid,
+        "delivered_at": delivery.delivered_at,
+        "redelivery": False,
+        "duration": 0.2,
+        "status": "OK" if delivery.status_code == 202 else "Service Unavailable",
+        "status_code": delivery.status_code,
+        "event": delivery.event,
+        "action": delivery.payload.get("action"),
+        "installation_id": None,
+        "repository_id": None,
+    }
+
+
 def _installation_token(state: State, asked: Asked) -> Answer:
     number = int(asked.parameters["installation_id"])
     if number not in state.installation_keys:
@@ -82,6 +115,8 @@ ANSWERS: dict[str, Callable[[State, Asked], Answer]] = {
     "repos/get-collaborator-permission-level": _permission,
     "repos/get-commit": _commit,
     "repos/get-content": _contents,
+    "repos/get-webhook-delivery": _delivery,
     "repos/list-activities": _activities,
+    "repos/list-webhook-deliveries": _deliveries,
     "teams/get-membership-for-user-in-org": _membership,
 }

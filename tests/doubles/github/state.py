@@ -87,6 +87,19 @@ class PullReview:
 
 
 @dataclass
+class Delivery:
+    """A delivery of the repository's webhook."""
+
+    id: int
+    guid: str
+    event: str
+    status_code: int
+    payload: dict[str, Any]
+    delivered_at: str = _NOW
+    hook: int = 7
+
+
+@dataclass
 class State:
     """One repository. Tests read it and change it; the double's operations do the same."""
 
@@ -123,6 +136,8 @@ class State:
     """Files of the default branch."""
     teams: dict[str, set[str]] = field(default_factory=dict)
     """Members by `organization/team`."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    """Of the hook, the newest first."""
     pushes: list[dict[str, Any]] = field(default_factory=list)
     """The repository's activity, the newest first."""
 
