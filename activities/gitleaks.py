@@ -176,7 +176,7 @@ def _secrets(searches: Sequence[_Search]) -> list[Finding]:
         rule, path, line = str(item["RuleID"]), str(item["File"]), int(item["StartLine"] or 0)
         if (rule, path, line) in found:
             continue
-        commit = f" in commit {str(item['Commit'])[:12]}" if item["Commit"] else ""
+        commit = f", in commit {str(item['Commit'])[:12]}" if item["Commit"] else ""
         found[rule, path, line] = Finding(
             tool="gitleaks",
             rule=rule,

@@ -95,6 +95,8 @@ class Scan(Contract):
     """Why there was nothing to examine, in one line: the gate is skipped."""
     missing_tool: str = ""
     """The tool whose absence made the gate skip."""
+    repeatable: bool = True
+    """Whether the same input gives the same again; False when the machine's speed had a part."""
     artifacts: tuple[ArtifactRef, ...] = ()
     """The tool's own reports, without secrets."""
     reused: str = ""
