@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from regreen.contracts.gates import Finding, GateName, Scan, Severity, Waiver
 
+SARIF = "application/sarif+json"
+"""The media type of what is written here."""
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {
     "unknown": "error",

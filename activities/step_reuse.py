@@ -77,8 +77,10 @@ def reusable(
 
     A result depends on the repository, on `subject` of the workspace, on the pipeline file's
     `section` and `other_sections`, on `tools` by the bytes of their programs, on the rest of the
-    request, and on Regreen's own code and rules. Kept is what succeeded: a verdict that passed, a scan that counts. Findings
-    are weighed each time anew; packages with findings are made again.
+    request, and on Regreen's own code and rules.
+
+    Kept is what succeeded: a verdict that passed, a scan that counts. Findings are weighed each
+    time anew; packages with findings are made again.
     """
 
     def decorate(

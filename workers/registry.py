@@ -10,6 +10,7 @@ from workflows import (
     patch_memory,
     pipeline,
     release,
+    run_findings,
     test_stage,
     withdrawal,
 )
@@ -29,6 +30,7 @@ def activities_of(role: Role) -> list[Callable[..., Any]]:
     modules = (
         *(pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal),
         announcements,
+        run_findings,
     )
     tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]

@@ -51,6 +51,12 @@ async def judged_gates(
     )
 
 
+def why_failed(report: StageReport) -> str:
+    """What a failed stage's failed gates say, or all that it says when it failed without one."""
+    failed = [verdict.summary for verdict in report.gates if verdict.state == "failed"]
+    return "; ".join(failed) or report.summary
+
+
 def _score(line: Line, weighed: WeighedGates) -> list[str]:
     if weighed.score is None or line.pipeline.security is None:
         return []
