@@ -183,7 +183,7 @@ def _secrets(searches: Sequence[_Search]) -> list[Finding]:
             severity="critical",
             path=path,
             line=line,
-            message=one_line(f"{item['Description'] or 'a secret'}{commit}"),
+            message=one_line(f"{str(item['Description'] or 'a secret').rstrip('.')}{commit}"),
             fingerprint=fingerprints.of(rule, path),
         )
     return list(found.values())

@@ -172,4 +172,5 @@ class WeighedGates(Contract):
     sarif: ArtifactRef | None = None
     """All findings of the stage, a SARIF 2.1.0 run for each tool."""
     score: int | None = None
-    """The security score, 0 to 100; None for a stage that is not about security."""
+    """The security score, 0 to 100; None for a stage that is not about security, and where a scan
+    does not count."""

@@ -160,7 +160,8 @@ def weighed_with(*waivers: Waiver) -> Callable[[GateWeighing], WeighedGates]:
         scans = joined(weighing.scans, weighing.stage, weighing.pipeline.require)
         verdicts = [weigh(scan, weighing.pipeline, known, now) for scan in scans]
         log = ref(f"{weighing.stage}.sarif").model_copy(update={"media_type": SARIF})
-        return WeighedGates(verdicts=tuple(verdicts), sarif=log)
+        score = 100 if weighing.stage == "security" else None
+        return WeighedGates(verdicts=tuple(verdicts), sarif=log, score=score)
 
     return answer
 
