@@ -164,12 +164,13 @@ cosign_options() {
         echo '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}' \
             >"$KEPT/trusted-root.json"
     fi
-    signing=(--tlog-upload=false)
-    verifying=(--insecure-ignore-tlog=true)
+    signing=(--tlog-upload=false --new-bundle-format)
+    verifying=(--insecure-ignore-tlog=true --trusted-root "$KEPT/trusted-root.json")
     if grep -q -e --signing-config "$KEPT/cosign-help"; then
         signing=(--signing-config "$KEPT/signing-config.json")
         signing+=(--trusted-root "$KEPT/trusted-root.json")
-        verifying+=(--trusted-root "$KEPT/trusted-root.json")
+    else
+        verifying+=(--new-bundle-format)
     fi
 }
 
@@ -184,6 +185,30 @@ sign() {
         "$COSIGN" sign-blob --yes --key "$KEPT/cosign.key" "${signing[@]}" \
             --bundle "$file.bundle" "$file"
     done
+}
+
+# As activities/cosign.py does: provenance and both bills of materials, of each package.
+attest() {
+    cosign_options
+    cd "$WORK/draft"
+    echo '{"buildDefinition": {"buildType": "https://example.invalid/line.sh"}}' \
+        >"$results/provenance.json"
+    local package
+    for package in *.whl *.tar.gz; do
+        attested "$package" provenance https://slsa.dev/provenance/v1 "$results/provenance.json"
+        attested "$package" cdx https://cyclonedx.org/bom storefront-0.2.0.cdx.json
+        attested "$package" spdx https://spdx.dev/Document storefront-0.2.0.spdx.json
+    done
+}
+
+attested() {
+    "$COSIGN" attest-blob --yes --key "$KEPT/cosign.key" "${signing[@]}" --type "$3" \
+        --predicate "$4" --bundle "$1.$2.sigstore.json" "$1"
+}
+
+checksums() {
+    cosign_options
+    cd "$WORK/draft"
     cp "$KEPT/cosign.pub" .
     sha256sum -- * >"$WORK/SHA256SUMS"
     mv "$WORK/SHA256SUMS" .
@@ -208,6 +233,17 @@ verify() {
         "$COSIGN" verify-blob --key cosign.pub --bundle "$bundle" "${verifying[@]}" \
             "${bundle%.bundle}"
     done
+    for bundle in *.provenance.sigstore.json; do
+        verify_attested "${bundle%.provenance.sigstore.json}" provenance \
+            https://slsa.dev/provenance/v1
+        verify_attested "${bundle%.provenance.sigstore.json}" cdx https://cyclonedx.org/bom
+        verify_attested "${bundle%.provenance.sigstore.json}" spdx https://spdx.dev/Document
+    done
+}
+
+verify_attested() {
+    "$COSIGN" verify-blob-attestation --key cosign.pub --bundle "$1.$2.sigstore.json" --type "$3" \
+        "${verifying[@]}" "$1"
 }
 
 step fetch fetch
@@ -230,5 +266,7 @@ step package package
 step syft bills_of_materials
 step notes notes
 step sign sign
+step attest attest
+step checksums checksums
 step publish publish
 step verify verify
