@@ -21,10 +21,11 @@ from activities.sandbox import require_isolation
 from activities.source_files import regular_files
 from activities.syft import (
     CYCLONEDX,
-    bill_document,
+    UnreadableBill,
     encoded_bill,
     list_components,
     normalised_cyclonedx,
+    read_bill,
     syft_sandbox,
     unlisted,
 )
@@ -141,10 +142,10 @@ async def _locked(syft: Path, copy: Path, folder: Path) -> dict[str, Any]:
 
 
 def _document(done: Completed, results: Path) -> dict[str, Any]:
-    if done.code != 0:
-        lines = done.tail().strip().splitlines() or ["no output"]
-        raise _NotListed(f"did not list the components: {lines[-1][:300]}")
-    return normalised_cyclonedx(bill_document(results / CYCLONEDX))
+    try:
+        return normalised_cyclonedx(read_bill(done, results / CYCLONEDX, "components"))
+    except UnreadableBill as error:
+        raise _NotListed(str(error)) from error
 
 
 def _manifests(copy: Path, present: list[str]) -> dict[str, dict[str, Any]]:

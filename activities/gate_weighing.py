@@ -9,7 +9,7 @@ from activities.artifact_store import get_bytes, put_bytes
 from activities.counted import counted
 from activities.cross_check import joined
 from activities.finding import level, one_line, worst_first
-from activities.sarif import sarif_of
+from activities.sarif import SARIF, counts, sarif_of
 from activities.waivers import Waivers, excuse, expired, moment, read_waivers
 from activities.workspace import checked_out
 from regreen.contracts.gates import (
@@ -50,9 +50,10 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
     log = await put_bytes(
         f"{request.stage}.sarif",
         sarif_of(made, findings, waived),
-        "application/sarif+json",
+        SARIF,
     )
-    score = security_score(findings, waived) if request.stage == "security" else None
+    known = all(counts(scan) for scan in made if not scan.missing_tool)
+    score = security_score(findings, waived) if request.stage == "security" and known else None
     return WeighedGates(verdicts=verdicts, sarif=log, score=score)
 
 

@@ -176,14 +176,14 @@ def _secrets(searches: Sequence[_Search]) -> list[Finding]:
         rule, path, line = str(item["RuleID"]), str(item["File"]), int(item["StartLine"] or 0)
         if (rule, path, line) in found:
             continue
-        commit = f" in commit {str(item['Commit'])[:12]}" if item["Commit"] else ""
+        commit = f", in commit {str(item['Commit'])[:12]}" if item["Commit"] else ""
         found[rule, path, line] = Finding(
             tool="gitleaks",
             rule=rule,
             severity="critical",
             path=path,
             line=line,
-            message=one_line(f"{item['Description'] or 'a secret'}{commit}"),
+            message=one_line(f"{str(item['Description'] or 'a secret').rstrip('.')}{commit}"),
             fingerprint=fingerprints.of(rule, path),
         )
     return list(found.values())

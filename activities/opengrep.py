@@ -19,9 +19,15 @@ from temporalio import activity
 from activities.artifact_store import put_bytes
 from activities.counted import counted
 from activities.finding import kept, worst_first
-from activities.opengrep_report import RuleReport, UnreadableReport, read_rule_report
+from activities.opengrep_report import (
+    NOT_EXAMINED,
+    RuleReport,
+    UnreadableReport,
+    read_rule_report,
+)
 from activities.sandbox import Mount, Sandbox, inside, isolation, require_isolation, run_sandboxed
 from activities.source_files import NoSuchSources, below_path, regular_files, sources
+from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Scan
 from regreen.contracts.run import StageRequest
@@ -50,6 +56,7 @@ class _Examination:
 
 
 @activity.defn
+@reusable(section="security", other_sections=("load",), tools=("opengrep",))
 async def scan_by_rules(request: StageRequest) -> Scan:
     """Examine the sources with Regreen's rules and the repository's.
 
@@ -93,6 +100,8 @@ async def scan_by_rules(request: StageRequest) -> Scan:
         found=len(findings),
         all_findings=await kept("opengrep", findings),
         problem=report.problem or _left_out(report, chosen),
+        # On a quicker machine a file may not take too long.
+        repeatable=all(finding.rule != NOT_EXAMINED for finding in findings),
         artifacts=(await put_bytes("opengrep.json", document, "application/json"),),
     )
 

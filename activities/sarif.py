@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from regreen.contracts.gates import Finding, GateName, Scan, Severity, Waiver
 
+SARIF = "application/sarif+json"
+"""The media type of what is written here."""
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {
     "unknown": "error",
@@ -46,7 +48,7 @@ def sarif_of(
         scored = any(scan.gate in _ABOUT_SECURITY for scan in made)
         its_own = [finding for finding in found if finding.tool == name]
         run = _run(name, versions.get(name, ""), its_own, waived, scored=scored)
-        problems = [scan.problem or "examined nothing" for scan in made if not _counts(scan)]
+        problems = [scan.problem or "examined nothing" for scan in made if not counts(scan)]
         runs.append(run | {"invocations": [_invocation(problems)]})
     return _text(runs)
 
@@ -89,7 +91,8 @@ def _run(
     }
 
 
-def _counts(scan: Scan) -> bool:
+def counts(scan: Scan) -> bool:
+    """Whether a scan did its work; what it found says nothing otherwise."""
     return not scan.problem and scan.examined > 0
 
 

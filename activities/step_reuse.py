@@ -67,6 +67,7 @@ def reusable(
     *,
     section: str,
     tools: tuple[str, ...],
+    other_sections: tuple[str, ...] = (),
     subject: Callable[[Workspace], str] = of_tree,
 ) -> Callable[
     [Callable[[Request], Coroutine[Any, Any, Result]]],
@@ -75,9 +76,11 @@ def reusable(
     """Let a step's activity come back with an earlier result; goes below `activity.defn`.
 
     A result depends on the repository, on `subject` of the workspace, on the pipeline file's
-    `section`, on `tools` by the bytes of their programs, on the rest of the request, and on
-    Regreen's own code. Kept is what succeeded: a verdict that passed, a scan that counts. Findings
-    are weighed each time anew; packages with findings are made again.
+    `section` and `other_sections`, on `tools` by the bytes of their programs, on the rest of the
+    request, and on Regreen's own code and rules.
+
+    Kept is what succeeded: a verdict that passed, a scan that counts. Findings are weighed each
+    time anew; packages with findings are made again.
     """
 
     def decorate(
@@ -89,7 +92,8 @@ def reusable(
         async def wrapped(request: Request) -> Result:
             if not request.reuse:
                 return await step(request)
-            key = _key(step.__name__, request, section, tools, subject(request.workspace))
+            sections = {section, *other_sections, *_SECTIONS}
+            key = _key(step.__name__, request, sections, tools, subject(request.workspace))
             found = await heartbeating(_recalled(key, kind), f"{step.__name__}: earlier result")
             if found is not None:
                 return found
@@ -106,9 +110,9 @@ def reusable(
 
 
 def _key(
-    name: str, request: StepRequest, section: str, tools: tuple[str, ...], subject: str
+    name: str, request: StepRequest, sections: set[str], tools: tuple[str, ...], subject: str
 ) -> str:
-    pipeline = request.pipeline.model_dump(mode="json", include={section, *_SECTIONS})
+    pipeline = request.pipeline.model_dump(mode="json", include=sections)
     rest = request.model_dump(mode="json", exclude={"workspace", "pipeline", "reuse"})
     parts = {
         "repository": request.workspace.source.repository,
@@ -153,7 +157,7 @@ async def _remember(key: str, workspace: Workspace, result: Result) -> None:
 def _is_kept(result: StageVerdict | Scan) -> bool:
     if isinstance(result, StageVerdict):
         return result.state == "passed"
-    if result.problem or result.missing_tool or result.examined == 0:
+    if result.problem or result.missing_tool or result.examined == 0 or not result.repeatable:
         return False
     # A failed smoke run or a build that differs may be the machine's doing.
     return result.gate != "packages" or result.found == 0
@@ -186,6 +190,7 @@ def _digest(path: Path, size: int, changed: int) -> str:
 def _own_digest() -> str:
     hasher = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(inspect.getfile(Pipeline)).parent):
-        for path in sorted(folder.rglob("*.py")):
-            hasher.update(path.read_bytes())
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                hasher.update(path.read_bytes())
     return hasher.hexdigest()

@@ -40,6 +40,10 @@ _SCAN_SECONDS = 120.0
 _TIMESTAMP = datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class UnreadableBill(Exception):
+    """syft did not do its work; the message is one line."""
+
+
 @activity.defn
 @reusable(section="package", tools=("syft", "uv"))
 async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerdict:
@@ -129,12 +133,12 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path
     results = tree.parent
     sandbox = syft_sandbox(syft, results)
     done = await list_components(sandbox, tree, name, version, folder / "syft.log")
-    if done.code != 0:
+    try:
+        listed = normalised_cyclonedx(read_bill(done, results / CYCLONEDX, "components"))
+        described = normalised_spdx(read_bill(done, results / SPDX, "packages"))
+    except UnreadableBill as error:
         log = await put_log(done.output)
-        summary = f"syft: failed: {last_error(done.tail(8000))}"
-        return StageVerdict(state="failed", summary=summary, artifacts=(log,))
-    listed = normalised_cyclonedx(bill_document(results / CYCLONEDX))
-    described = normalised_spdx(bill_document(results / SPDX))
+        return StageVerdict(state="failed", summary=f"syft: {error}", artifacts=(log,))
     count = len(listed["components"])
     problem = (
         "0 components examined"
@@ -222,16 +226,22 @@ def unlisted(tree: Path, document: dict[str, Any]) -> str:
     return f"{seen} of {len(installed)} installed packages examined, not {left_out[0]}"
 
 
-def bill_document(path: Path) -> dict[str, Any]:
-    """A bill that syft wrote. Raises ApplicationError `SyftFailed` when it is not readable."""
+def read_bill(done: Completed, path: Path, parts: str) -> dict[str, Any]:
+    """A bill that syft wrote, with its list `parts`. Raises UnreadableBill when it did not."""
+    if done.timed_out:
+        raise UnreadableBill(f"did not end within {_SCAN_SECONDS:g} s")
+    if done.code != 0:
+        raise UnreadableBill(f"failed: {last_error(done.tail(8000))}")
     data = read_result(path)
     try:
         document = None if data is None else json.loads(data)
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict):
-        raise ApplicationError(f"syft left no readable {path.name}", type="SyftFailed")
-    return document
+    if isinstance(document, dict):
+        listed = document.get(parts, [])
+        if isinstance(listed, list) and all(isinstance(part, dict) for part in listed):
+            return document
+    raise UnreadableBill(f"left no readable {path.name}")
 
 
 def _identifier(value: object) -> uuid.UUID:

@@ -6,7 +6,9 @@
 #   KEPT        a folder for what stays between runs: environment, package cache, signing key
 #   SOURCE      where the source is checked out; the environment's editable install points there
 #   PORT        a free port for the service under load
-#   GIT_SETTINGS, INTERPRETER, TOOLS_PYTHON, UV, K6, GITLEAKS, SYFT, COSIGN
+#   GIT_SETTINGS, INTERPRETER, TOOLS_PYTHON, UV, RUFF, K6, GITLEAKS, SYFT, TRIVY, COSIGN
+#   TRIVY_DATABASE  a cache folder of trivy with its database; empty: trivy is left out, as by Regreen
+# opengrep has nothing to examine in the storefront, whose only script is that of the load test.
 # Every step appends "name start end" (seconds since the epoch) to $WORK/steps.
 set -euo pipefail
 
@@ -72,6 +74,17 @@ tests() {
         --rcfile="$folder/coverage.ini" --data-file="$folder/coverage.data" || true
 }
 
+lint() {
+    "$RUFF" check --no-cache --no-fix --output-format json --output-file "$results/ruff.json" .
+}
+
+coverage() {
+    local found=("$results"/*/coverage.data)
+    "$python" -m coverage combine --quiet --keep --data-file="$results/coverage.data" "${found[@]}"
+    "$python" -m coverage report --data-file="$results/coverage.data" \
+        --rcfile="$results/unit/coverage.ini" --fail-under=80
+}
+
 load() {
     "$python" -m storefront --port "$PORT" --database "$WORK/storefront.sqlite3" &
     local service=$!
@@ -81,7 +94,8 @@ load() {
     done
     local code=0
     "$K6" run --quiet --no-color --address= --env="BASE_URL=http://127.0.0.1:$PORT" \
-        --summary-export="$results/k6.json" load/checkout.js || code=$?
+        --summary-export="$results/k6.json" --out "json=$results/k6-samples.json.gz" \
+        load/checkout.js || code=$?
     kill "$service"
     wait "$service" || true
     return "$code"
@@ -97,23 +111,42 @@ analysis() {
         $(git ls-files -- 'src/*.py')
 }
 
-package() {
-    SOURCE_DATE_EPOCH=$(git show -s --format=%ct HEAD) "$UV" build --no-progress \
-        --python "$INTERPRETER" --out-dir "$results/dist" .
-    install_wheel "$results/installed"
+dependencies() {
+    list_components "$environment" environment 0 "$results/dependencies"
 }
 
-install_wheel() {
-    "$UV" pip install --no-progress --no-installer-metadata --python "$INTERPRETER" \
-        --target "$1" "$results"/dist/*.whl
+known_vulnerabilities() {
+    mkdir "$WORK/trivy"
+    ln -s "$TRIVY_DATABASE/db" "$WORK/trivy/db"
+    "$TRIVY" sbom --quiet --cache-dir "$WORK/trivy" --skip-db-update --skip-java-db-update \
+        --offline-scan --skip-version-check --disable-telemetry --list-all-pkgs --format json \
+        --exit-code 7 --output "$results/trivy.json" "$results/dependencies.cdx.json"
+}
+
+package() {
+    local number epoch
+    epoch=$(git show -s --format=%ct HEAD)
+    for number in 1 2; do
+        git clone --quiet "$SOURCE" "$WORK/place-$number"
+        SOURCE_DATE_EPOCH=$epoch "$UV" build --no-progress --python "$INTERPRETER" \
+            --out-dir "$results/dist-$number" "$WORK/place-$number"
+    done
+    diff --brief --recursive "$results/dist-1" "$results/dist-2" || true
+    "$UV" venv --quiet --python "$INTERPRETER" "$results/clean"
+    "$UV" pip install --no-progress --python "$results/clean/bin/python" "$results"/dist-1/*.whl
+    (cd / && "$results/clean/bin/python" -c 'import storefront')
+}
+
+list_components() {
+    "$SYFT" scan "dir:$1" --quiet --source-name "$2" --source-version "$3" \
+        --override-default-catalogers python-installed-package-cataloger \
+        --output "cyclonedx-json=$4.cdx.json" --output "spdx-json=$4.spdx.json"
 }
 
 bills_of_materials() {
-    install_wheel "$results/product"
-    "$SYFT" scan "dir:$results/product" --quiet --source-name storefront --source-version 0.2.0 \
-        --override-default-catalogers python-installed-package-cataloger \
-        --output "cyclonedx-json=$results/storefront-0.2.0.cdx.json" \
-        --output "spdx-json=$results/storefront-0.2.0.spdx.json"
+    "$UV" pip install --no-progress --no-installer-metadata --python "$INTERPRETER" \
+        --target "$results/product" "$results"/dist-1/*.whl
+    list_components "$results/product" storefront 0.2.0 "$results/storefront-0.2.0"
 }
 
 notes() {
@@ -131,19 +164,20 @@ cosign_options() {
         echo '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}' \
             >"$KEPT/trusted-root.json"
     fi
-    signing=(--tlog-upload=false)
-    verifying=(--insecure-ignore-tlog=true)
+    signing=(--tlog-upload=false --new-bundle-format)
+    verifying=(--insecure-ignore-tlog=true --trusted-root "$KEPT/trusted-root.json")
     if grep -q -e --signing-config "$KEPT/cosign-help"; then
         signing=(--signing-config "$KEPT/signing-config.json")
         signing+=(--trusted-root "$KEPT/trusted-root.json")
-        verifying+=(--trusted-root "$KEPT/trusted-root.json")
+    else
+        verifying+=(--new-bundle-format)
     fi
 }
 
 sign() {
     cosign_options
     mkdir "$WORK/draft"
-    cp "$results"/dist/*.whl "$results"/dist/*.tar.gz "$results"/storefront-0.2.0.*.json \
+    cp "$results"/dist-1/*.whl "$results"/dist-1/*.tar.gz "$results"/storefront-0.2.0.*.json \
         "$results/RELEASE_NOTES.md" "$WORK/draft"
     cd "$WORK/draft"
     local file
@@ -151,6 +185,30 @@ sign() {
         "$COSIGN" sign-blob --yes --key "$KEPT/cosign.key" "${signing[@]}" \
             --bundle "$file.bundle" "$file"
     done
+}
+
+# As activities/cosign.py does: provenance and both bills of materials, of each package.
+attest() {
+    cosign_options
+    cd "$WORK/draft"
+    echo '{"buildDefinition": {"buildType": "https://example.invalid/line.sh"}}' \
+        >"$results/provenance.json"
+    local package
+    for package in *.whl *.tar.gz; do
+        attested "$package" provenance https://slsa.dev/provenance/v1 "$results/provenance.json"
+        attested "$package" cdx https://cyclonedx.org/bom storefront-0.2.0.cdx.json
+        attested "$package" spdx https://spdx.dev/Document storefront-0.2.0.spdx.json
+    done
+}
+
+attested() {
+    "$COSIGN" attest-blob --yes --key "$KEPT/cosign.key" "${signing[@]}" --type "$3" \
+        --predicate "$4" --bundle "$1.$2.sigstore.json" "$1"
+}
+
+checksums() {
+    cosign_options
+    cd "$WORK/draft"
     cp "$KEPT/cosign.pub" .
     sha256sum -- * >"$WORK/SHA256SUMS"
     mv "$WORK/SHA256SUMS" .
@@ -175,6 +233,17 @@ verify() {
         "$COSIGN" verify-blob --key cosign.pub --bundle "$bundle" "${verifying[@]}" \
             "${bundle%.bundle}"
     done
+    for bundle in *.provenance.sigstore.json; do
+        verify_attested "${bundle%.provenance.sigstore.json}" provenance \
+            https://slsa.dev/provenance/v1
+        verify_attested "${bundle%.provenance.sigstore.json}" cdx https://cyclonedx.org/bom
+        verify_attested "${bundle%.provenance.sigstore.json}" spdx https://spdx.dev/Document
+    done
+}
+
+verify_attested() {
+    "$COSIGN" verify-blob-attestation --key cosign.pub --bundle "$1.$2.sigstore.json" --type "$3" \
+        "${verifying[@]}" "$1"
 }
 
 step fetch fetch
@@ -183,13 +252,21 @@ step build build
 step unit tests unit
 step integration tests integration
 step e2e tests e2e
+step lint lint
+step coverage coverage
 step load load
 step gitleaks-dir secrets dir
 step gitleaks-git secrets git
 step bandit analysis
+step dependencies dependencies
+if [ -n "$TRIVY_DATABASE" ]; then
+    step trivy known_vulnerabilities
+fi
 step package package
 step syft bills_of_materials
 step notes notes
 step sign sign
+step attest attest
+step checksums checksums
 step publish publish
 step verify verify

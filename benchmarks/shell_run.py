@@ -12,12 +12,13 @@ from activities.interpreter import find_interpreter
 from activities.process import run_process
 from regreen.errors import UsageError
 from regreen.pipeline_file import Pipeline
+from regreen.settings import load_settings
 from regreen.tools.locate import find
 
 _SCRIPT = Path(__file__).resolve().with_name("line.sh")
 _GIT_SETTINGS = _SCRIPT.parent.parent / "activities" / "git_settings.ini"
 _TIMEOUT = 600.0
-_TOOLS = ("uv", "k6", "gitleaks", "syft", "cosign")
+_TOOLS = ("uv", "ruff", "k6", "gitleaks", "syft", "trivy", "cosign")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ async def _variables() -> dict[str, str]:
         "GIT_SETTINGS": str(_GIT_SETTINGS),
         "INTERPRETER": str(await find_interpreter(Pipeline(), None)),
         "TOOLS_PYTHON": sys.executable,
+        "TRIVY_DATABASE": str(load_settings().trivy_database or ""),
     }
     for name in _TOOLS:
         path = find(name)

@@ -86,7 +86,10 @@ def _check_below_root(path: str) -> str:
 BelowRoot = Annotated[str, AfterValidator(_check_below_root)]
 
 
-_GATE_TOOLS = frozenset({"coverage", *(tool.name for tool in TOOLS)})
+_GATE_TOOLS = frozenset(
+    {"coverage", "osv", "dependency-review", "pyinstaller", "wordpress", "command"}
+    | {tool.name for tool in TOOLS}
+)
 
 
 class Section(BaseModel):

@@ -7,6 +7,7 @@ from activities.sarif import merged_sarif
 from regreen.contracts.run import RunReport
 from regreen.errors import UsageError
 from starters.console import output
+from workflows.run_findings import stage_logs
 
 
 def print_gates(report: RunReport) -> None:
@@ -32,9 +33,7 @@ def print_gates(report: RunReport) -> None:
 
 async def write_sarif(report: RunReport, path: Path) -> None:
     """Write all findings of a run's gates to one file. Raises UsageError when it has none yet."""
-    logs = [
-        ref for stage in report.stages for ref in stage.artifacts if ref.name.endswith(".sarif")
-    ]
+    logs = [report.findings] if report.findings is not None else stage_logs(report.stages)
     if not logs:
         raise UsageError(f"no gate of {report.workflow_id} has ended yet")
     merged = merged_sarif([await get_bytes(log) for log in logs])

@@ -22,8 +22,15 @@ _PLUGIN_HEADER = re.compile(r"^(?:[ \t]*<\?php)?[ \t/*#@]*Plugin Name:", re.MULT
 _HEADER_CHARACTERS = 8192
 _FOREIGN = frozenset({"vendor", "node_modules", "tests", "test"})
 _SARIF_FORMATTER = "@microsoft/eslint-formatter-sarif"
+_ESLINT_SETTINGS = re.compile(r"eslint\.config\.[cm]?[jt]s|\.eslintrc(?:\.\w+)?")
 _LINT_REPORT = "reports/eslint.sarif"
 _NODE_REPORT = "reports/unit.xml"
+# What Node's runner finds by itself (nodejs.org/api/test.html, "Running tests from the command
+# line"), and a script that names files for it or for Node.
+_NODE_TEST = re.compile(
+    r"(?:^|/)(?:test|test-[^/]*|[^/]*[.\-_]test)\.[cm]?js$|(?:^|/)test/.*\.[cm]?js$"
+)
+_NODE_SCRIPT = re.compile(r"node(?: --test)?((?: [\w./][\w./-]*)*)")
 
 
 @dataclass(frozen=True)
@@ -93,11 +100,13 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
         tests.append(_phpunit())
     if not tests and "go.mod" in files:
         tests.append(_gotestsum())
+    linter = _eslint(root, files)
+    remarks += _silent_linters(root, files, linter)
     return Survey(
         tests=tuple(tests),
         load=_load(root, files),
         ruff="ruff" in _table(pyproject, "tool") or not _LINTERS.isdisjoint(files),
-        linter=_eslint(root, files),
+        linter=linter,
         packaged="build-system" in pyproject or "setup.py" in files,
         plugin=_plugin(root, files),
         versions=any(re.fullmatch(r"v\d+\.\d+\.\d+", tag) for tag in tags),
@@ -172,12 +181,25 @@ def _node_tests(root: Path, files: Sequence[str]) -> tuple[list[Tests], list[str
         command = ("node_modules/.bin/mocha", "--reporter", "xunit")
         command += ("--reporter-option", f"output={_NODE_REPORT}")
         return [Tests("unit", (), command, _NODE_REPORT, why)], installed
-    tested = any(re.search(r"(\.test\.|\.spec\.|(^|/)test/)", name) for name in files)
-    if "node --test" in script or tested:
+    named = _named_tests(script, files)
+    own = [name for name in files if "node_modules/" not in name]
+    if named or "node --test" in script or any(map(_NODE_TEST.search, own)):
         command = ("node", "--test", "--test-reporter=spec", "--test-reporter-destination=stdout")
         command += ("--test-reporter=junit", f"--test-reporter-destination={_NODE_REPORT}")
+        command += named
         return [Tests("unit", (), command, _NODE_REPORT, why)], []
     return [], []
+
+
+def _named_tests(script: str, files: Sequence[str]) -> tuple[str, ...]:
+    """The files and folders that a script gives to Node, where all of them are in the tree."""
+    found = _NODE_SCRIPT.fullmatch(script)
+    named = tuple(found[1].split()) if found else ()
+    for path in named:
+        name = str(PurePosixPath(path))
+        if not any(each == name or each.startswith(f"{name}/") for each in files):
+            return ()
+    return named
 
 
 def _eslint(root: Path, files: Sequence[str]) -> Linter | None:
@@ -192,6 +214,22 @@ def _eslint(root: Path, files: Sequence[str]) -> Linter | None:
     if not present:
         return None
     return Linter("eslint", ("node_modules/.bin/eslint", *words), _LINT_REPORT, present)
+
+
+def _silent_linters(root: Path, files: Sequence[str], linter: Linter | None) -> list[str]:
+    """What to do about linters that are configured and cannot report, a line each."""
+    remarks = []
+    sections = (name for name in ("setup.cfg", "tox.ini") if name in files)
+    if ".flake8" in files or any("\n[flake8]" in f"\n{_text(root / each)}" for each in sections):
+        remarks.append(
+            "flake8 is configured and does not run, since it writes no SARIF; "
+            "`lint: {tools: [ruff]}` has most of its rules"
+        )
+    if linter is None and any(_ESLINT_SETTINGS.fullmatch(name) for name in files):
+        remarks.append(
+            f"ESLint is configured and does not run; it reports by the package {_SARIF_FORMATTER}"
+        )
+    return remarks
 
 
 def _phpunit() -> Tests:

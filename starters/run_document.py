@@ -50,6 +50,8 @@ def run_document(report: RunReport, settings: Settings, ui: str | None) -> dict[
         }
 
     artifacts = [ref for each in report.stages for ref in each.artifacts]
+    if report.findings is not None:
+        artifacts.append(report.findings)
     pull_request, release = report.pull_request, report.release
     return {
         "run_id": report.run_id,

@@ -13,6 +13,7 @@ from workflows import (
     release,
     repository,
     repository_events,
+    run_findings,
     test_stage,
     withdrawal,
 )
@@ -33,7 +34,7 @@ def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
     modules = (
         *(pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal),
-        *(announcements, repository_events, reconcile),
+        *(announcements, repository_events, reconcile, run_findings),
     )
     tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]

@@ -44,16 +44,26 @@ async def judged_gates(
     return StageReport(
         name=stage,
         state=state,
-        summary="; ".join([*(verdict.summary for verdict in verdicts), *_score(line, weighed)]),
+        summary="; ".join(
+            [*(verdict.summary for verdict in verdicts), *_score(line, stage, weighed)]
+        ),
         artifacts=(*kept, *sarif, *more),
         gates=verdicts,
         reused=tuple(f"{scan.tool}: {scan.reused}" for scan in scans if scan.reused),
     )
 
 
-def _score(line: Line, weighed: WeighedGates) -> list[str]:
-    if weighed.score is None or line.pipeline.security is None:
+def why_failed(report: StageReport) -> str:
+    """What a failed stage's failed gates say, or all that it says when it failed without one."""
+    failed = [verdict.summary for verdict in report.gates if verdict.state == "failed"]
+    return "; ".join(failed) or report.summary
+
+
+def _score(line: Line, stage: str, weighed: WeighedGates) -> list[str]:
+    if stage != "security" or line.pipeline.security is None:
         return []
+    if weighed.score is None:
+        return ["no security score, since not every scan did its work"]
     wanted = line.pipeline.security.score
     below = f", below {wanted}" if weighed.score < wanted else ""
     return [f"security score {weighed.score} of 100{below}"]

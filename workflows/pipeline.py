@@ -9,6 +9,7 @@ from temporalio.exceptions import is_cancelled_exception as is_cancelled
 with workflow.unsafe.imports_passed_through():
     from activities.isolation_report import IsolationQuestion, report_isolation
     from activities.source import SourceRequest, fetch_source
+    from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.run import (
         BaseMoved,
         Merge,
@@ -27,7 +28,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import call, uninterrupted
     from workflows.details import run_details
     from workflows.failures import one_line
+    from workflows.gates import why_failed
     from workflows.line import Line
+    from workflows.run_findings import merged_findings
     from workflows.search_attributes import show_state
     from workflows.stage_table import STAGES, Stage
     from workflows.stages import load, security
@@ -53,6 +56,7 @@ class PipelineWorkflow:
         )
         self._state: RunState = "running"
         self._sandbox = ""
+        self._findings: ArtifactRef | None = None
         self._started: dict[str, float] = {}
         self._deliveries: set[str] = set()
         self._announcer = Announcer()
@@ -71,6 +75,7 @@ class PipelineWorkflow:
             reason=waiting or line.reason,
             sandbox=self._sandbox,
             stages=tuple(self._stages.values()),
+            findings=self._findings,
             pull_request=line.pull_request or line.merged_pull_request,
             plan=line.plan,
             checklist=line.checklist,
@@ -121,6 +126,7 @@ class PipelineWorkflow:
                 self._started.clear()
                 await self._run_stages()
             verdict = self._verdict()
+            self._findings = await merged_findings(self._stages.values())
             if verdict in ("passed", "released"):
                 await load.accept(self._line, self._stages["load"])
                 await security.accept(self._line, self._stages["security"])
@@ -243,7 +249,7 @@ class PipelineWorkflow:
             return self._line.ended_as
         failed = [report for report in self._stages.values() if report.state == "failed"]
         if failed:
-            self._line.reason = f"{failed[0].name}: {failed[0].summary}"
+            self._line.reason = f"{failed[0].name}: {why_failed(failed[0])}"
             return "failed"
         return "released" if self._line.release else "passed"
 

@@ -95,6 +95,8 @@ class Scan(Contract):
     """Why there was nothing to examine, in one line: the gate is skipped."""
     missing_tool: str = ""
     """The tool whose absence made the gate skip."""
+    repeatable: bool = True
+    """Whether the same input gives the same again; False when the machine's speed had a part."""
     artifacts: tuple[ArtifactRef, ...] = ()
     """The tool's own reports, without secrets."""
     reused: str = ""
@@ -170,4 +172,5 @@ class WeighedGates(Contract):
     sarif: ArtifactRef | None = None
     """All findings of the stage, a SARIF 2.1.0 run for each tool."""
     score: int | None = None
-    """The security score, 0 to 100; None for a stage that is not about security."""
+    """The security score, 0 to 100; None for a stage that is not about security, and where a scan
+    does not count."""

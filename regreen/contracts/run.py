@@ -150,6 +150,8 @@ class RunReport(Contract):
     sandbox: str = ""
     """`bubblewrap`, or `none: ` and the reason."""
     stages: tuple[StageReport, ...] = ()
+    findings: ArtifactRef | None = None
+    """What all gates found, as SARIF, once the run has ended; None where no gate was reached."""
     pull_request: PullRequest | None = None
     plan: ReleasePlan | None = None
     checklist: Checklist | None = None

@@ -67,8 +67,60 @@ FLAT = {
 }
 
 
+# As libraries of some years have it: tox with flake8, sources below `src`, a version in the code.
+TOX = {
+    "pyproject.toml": (
+        '[build-system]\nrequires = ["setuptools>=61"]\nbuild-backend = "setuptools.build_meta"\n'
+    ),
+    "setup.cfg": (
+        "[metadata]\nname = parcels\nversion = attr: parcels.__version__\n\n"
+        "[options]\npackage_dir =\n    = src\npackages = find:\n\n"
+        "[options.packages.find]\nwhere = src\n\n"
+        "[options.extras_require]\ntest =\n    pytest\n\n[flake8]\nmax-line-length = 100\n"
+    ),
+    "tox.ini": "[testenv]\nextras = test\ncommands = pytest\n\n[pytest]\naddopts = -ra\n",
+    "src/parcels/__init__.py": '__version__ = "1.4.0"\n\nfrom .weigh import postage\n',
+    "src/parcels/weigh.py": "def postage(grams):\n    return 80 if grams <= 20 else 95\n",
+    "tests/conftest.py": "import pytest\n\n\n@pytest.fixture\ndef letter():\n    return 20\n",
+    "tests/test_weigh.py": (
+        "from parcels import postage\n\n\ndef test_letter(letter):\n"
+        "    assert postage(letter) == 80\n"
+    ),
+}
+# A script of its own for the tests, which stand where no runner looks for them.
+SCRIPTED = {
+    "package.json": '{"name": "slug", "scripts": {"test": "node spec/all.js"}}\n',
+    "index.js": "module.exports = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-')\n",
+    "spec/all.js": (
+        "const { describe, it } = require('node:test')\nconst assert = require('node:assert')\n"
+        "const slug = require('..')\n\ndescribe('slug', () => {\n"
+        "  it('joins words', () => assert.equal(slug('A B'), 'a-b'))\n})\n"
+    ),
+}
+MAKEFILE = {
+    "Makefile": "test:\n\tpython -m pytest testing\n",
+    "requirements.txt": "",
+    "words/__init__.py": "def words(text):\n    return text.split()\n",
+    "testing/io/test_words.py": (
+        "from words import words\n\n\ndef test_words():\n    assert words('a b') == ['a', 'b']\n"
+    ),
+}
+
+
 def _flat(folder: Path) -> Path:
     return plain_repository(folder, FLAT)
+
+
+def _tox(folder: Path) -> Path:
+    return plain_repository(folder, TOX)
+
+
+def _scripted(folder: Path) -> Path:
+    return plain_repository(folder, SCRIPTED)
+
+
+def _makefile(folder: Path) -> Path:
+    return plain_repository(folder, MAKEFILE)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +130,14 @@ def _flat(folder: Path) -> Path:
         (javascript_library, "HEAD~1", "passed", ("unit", "security")),
         (wordpress_plugin, "HEAD", "passed", ("unit", "security", "package")),
         (_flat, "HEAD", "passed", ("unit", "coverage", "security")),
+        (_tox, "HEAD", "passed", ("unit", "coverage", "security", "package")),
+        (_scripted, "HEAD", "passed", ("unit", "security")),
+        (_makefile, "HEAD", "passed", ("unit", "coverage", "security")),
     ],
-    ids=["storefront", "javascript library", "wordpress plugin", "flat"],
+    ids=[
+        *("storefront", "javascript library", "wordpress plugin"),
+        *("flat", "tox", "scripted", "makefile"),
+    ],
 )
 def test_the_line_runs_on_examples(
     hosted: Program,

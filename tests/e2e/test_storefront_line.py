@@ -59,6 +59,24 @@ def test_every_stage_did_its_work(delivered: Delivered) -> None:
     assert "bandit" in stage(run, "security")["summary"]
 
 
+def test_what_all_tools_found_is_one_file(delivered: Delivered, tmp_path: Path) -> None:
+    kept = [each for each in delivered.released["artifacts"] if each["name"] == "findings.sarif"]
+    assert len(kept) == 1
+    findings = Path(kept[0]["path"]).read_bytes()
+    categories = [run["automationDetails"]["id"] for run in json.loads(findings)["runs"]]
+    tools = ("ruff", "coverage", "k6", "gitleaks", "bandit", "dependency-review", "uv")
+    assert [each for each in categories if each.split("/")[1] in tools] == [
+        f"regreen/{tool}/" for tool in tools
+    ]
+    assert len(set(categories)) == len(categories)
+
+    written = tmp_path / "written.sarif"
+    shown = delivered.program.run(
+        "show", delivered.released["workflow_id"], "--sarif", str(written)
+    )
+    assert (shown.code, written.read_bytes()) == (0, findings), shown.errors
+
+
 def test_the_release_folder_is_complete(delivered: Delivered) -> None:
     folder = delivered.folder
     assert len(list(folder.glob("*.whl"))) == 1

@@ -14,6 +14,12 @@ def test_the_plugin_is_tested_scanned_and_packed(hosted: Program, tmp_path: Path
     assert (ended.code, ended.document["state"]) == (0, "passed"), ended.errors
     assert stage(ended.document, "unit")["summary"].startswith("8 of 8 green")
     assert "version 0.2.0" in stage(ended.document, "package")["summary"]
+    # What no tool here can do is not claimed.
+    assert stage(ended.document, "package")["summary"].endswith(", its PHP was not run")
+    assert stage(ended.document, "coverage")["summary"] == "no test stage measured coverage"
+    assert (
+        "opengrep: nothing found; examined 3 files" in stage(ended.document, "security")["summary"]
+    )
     [packed] = [
         each["path"]
         for each in ended.document["artifacts"]

@@ -234,7 +234,11 @@ async def test_python_is_listed_as_installed_and_the_project_is_its_own(tmp_path
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        ("echo out of memory; exit 137", "did not list the components: out of memory"),
+        ("echo out of memory; exit 137", "failed: out of memory"),
+        ("echo garbage > $REPORT", "left no readable cyclonedx.json"),
+        ("printf '{\"components\": [3]}' > $REPORT", "left no readable cyclonedx.json"),
+        ("exit 0", "left no readable cyclonedx.json"),
+        ("sleep 60", "did not end within 2 s"),
         (f"printf '{VALID}' > $REPORT", "0 components examined, although package.json names some"),
         ('printf \'{"components": [{"purl": "pkg:npm/a@1"}]}\' > $REPORT', "is not CycloneDX"),
     ],
@@ -247,6 +251,7 @@ async def test_a_lister_that_misbehaves_fails(
     broken.write_text(f"#!/bin/sh\n{output}\n{behaviour}\n")
     broken.chmod(0o755)
     monkeypatch.setattr("activities.dependency_list.find", lambda name: broken)
+    monkeypatch.setattr("activities.syft._SCAN_SECONDS", 2.0)
     listed = await listed_of(tmp_path / "shop", BEFORE)
     assert listed.bill is None
     assert reason in listed.scan.problem

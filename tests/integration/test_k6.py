@@ -367,6 +367,31 @@ async def test_a_script_that_is_not_in_the_commit_fails(tmp_path: Path, name: st
     assert verdict.summary == f"k6: {name} not found at this commit; examined 0 requests"
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("echo garbage", "no readable summary"),
+        ("echo garbage > $RESULTS/summary.json", "no readable summary"),
+        ("echo '{}' > $RESULTS/summary.json", "no readable summary"),
+        ("ln -s /etc/hostname $RESULTS/summary.json", "no readable summary"),
+        ("echo panic: out of memory; exit 2", "exit code 2: panic: out of memory"),
+        ("kill -SEGV $$", "exit code -11: no output"),
+        ("exec sleep 60", "stopped, since it did not end within 1 s"),
+    ],
+)
+async def test_a_program_that_misbehaves_in_the_place_of_k6_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, reason: str
+) -> None:
+    broken = tmp_path / "k6"
+    results = 'for A in "$@"; do case "$A" in json=*) RESULTS=$(dirname "${A#json=}");; esac; done'
+    broken.write_text(f"#!/bin/sh\n{results}\n{behaviour}\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("activities.k6.find", lambda _: broken)
+    verdict = await load(tmp_path, script({}), behaviour=None, timeout=1.0)
+    assert verdict.state == "failed"
+    assert verdict.summary == f"k6: {reason}; examined 0 requests"
+
+
 async def test_without_k6_the_stage_is_skipped_and_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes, put_bytes
 from activities.opengrep import scan_by_rules
+from regreen.contracts.gates import Scan
 from regreen.pipeline_file import Pipeline
 from tests.integration.gate_repository import Files, Gate, stage_request, waiving, weighed
 
@@ -217,6 +218,39 @@ async def test_a_broken_rule_fails_with_its_file(tmp_path: Path, text: str, reas
     assert gate.state == "failed"
     assert gate.summary.startswith(f"opengrep: {reason}")
     assert "\n" not in gate.summary
+
+
+async def test_the_same_files_and_rules_give_the_same_result_without_the_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked(folder: str, *commits: Files, **pipeline: Any) -> Scan:
+        made = Pipeline.model_validate(pipeline)
+        request = await stage_request(tmp_path / folder, "security", made, commits)
+        return await scan_by_rules(request.model_copy(update={"reuse": True}))
+
+    files: Files = {"a.js": EVAL, "load/x.js": CLEAN}
+    first = await asked("first", files)
+    assert (first.reused, [each.rule for each in first.findings]) == ("", ["javascript-eval"])
+
+    again = await asked("again", {"a.js": CLEAN}, files)
+    assert again.reused.startswith("the run of ")
+    assert again == first.model_copy(update={"reused": again.reused})
+    ruled = await asked("ruled", files | {".semgrep/debugger.yml": NO_DEBUGGER})
+    assert (ruled.reused, ruled.figures) == ("", "14 rules")
+    loaded = await asked("loaded", files, load={"script": "load/x.js"})
+    assert (loaded.reused, first.examined, loaded.examined) == ("", 2, 1)
+    monkeypatch.setattr("activities.step_reuse._own_digest", lambda: "other rules of Regreen")
+    assert (await asked("other rules", files)).reused == ""
+
+
+async def test_a_file_that_was_not_examined_is_tried_again(tmp_path: Path) -> None:
+    request = await stage_request(
+        tmp_path / "repository", "security", Pipeline(), [{"a.js": "const = ;\n"}]
+    )
+    request = request.model_copy(update={"reuse": True})
+    for _ in range(2):
+        scan = await scan_by_rules(request)
+        assert (scan.reused, [each.rule for each in scan.findings]) == ("", ["not-examined"])
 
 
 @pytest.mark.parametrize(

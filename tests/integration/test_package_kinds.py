@@ -90,7 +90,9 @@ async def _command(folder: Path, files: Files, wanted: PackageCommandSection, **
 async def test_a_plugin_is_packed_without_what_is_for_its_makers(tmp_path: Path) -> None:
     verdict = await _plugin(tmp_path / "plugin", PLUGIN)
     assert verdict.state == "passed", verdict.summary
-    assert "version 1.2.0, 3 files packed, 7 left out, twice the same bytes" in verdict.summary
+    assert verdict.summary.endswith(
+        "version 1.2.0, 3 files packed, 7 left out, twice the same bytes, its PHP was not run"
+    )
     (packed,) = verdict.artifacts
     with zipfile.ZipFile(io.BytesIO(await get_bytes(packed))) as archive:
         assert archive.namelist() == [
@@ -190,6 +192,9 @@ async def test_a_path_of_the_build_in_the_package_is_found(tmp_path: Path) -> No
     assert verdict.state == "failed"
     (finding,) = verdict.scan.findings
     assert (finding.rule, finding.subject) == ("not-reproducible", "shop.bin")
+    excused = waiving("not-reproducible")
+    waived = await _command(tmp_path / "waived", excused, wanted, reproducible="required")
+    assert waived.state == "waived", waived.summary
 
 
 @pytest.mark.parametrize(
@@ -222,8 +227,16 @@ async def test_a_pattern_that_is_none_fails_in_one_line(tmp_path: Path, pattern:
 async def test_an_executable_starts_and_is_the_same_twice(tmp_path: Path) -> None:
     program = "import sys, wares\nsys.exit('out of stock' if 'sell' in sys.argv else wares.PRICE)\n"
     files = {"app/main.py": program, "app/wares.py": "PRICE = 0\n"}
-    wanted = ExecutableSection(script="app/main.py", name="till", smoke=("sell",))
+    wanted = ExecutableSection(script="app/main.py", name="till")
     pipeline = Pipeline(package=PackageSection(executable=wanted))
+    request = await stage_request(tmp_path / "good", "package", pipeline, [files])
+    scan = await ActivityEnvironment().run(package_executable, request)
+    verdict = await weighed(request, scan)
+    assert verdict.state == "passed", verdict.summary
+    assert verdict.summary.endswith(", it starts, twice the same bytes")
+
+    sells = wanted.model_copy(update={"smoke": ("sell",)})
+    pipeline = Pipeline(package=PackageSection(executable=sells))
     request = await stage_request(tmp_path / "till", "package", pipeline, [files])
     scan = await ActivityEnvironment().run(package_executable, request)
     verdict = await weighed(request, scan)
@@ -232,6 +245,11 @@ async def test_an_executable_starts_and_is_the_same_twice(tmp_path: Path) -> Non
     assert (finding.rule, finding.message) == ("smoke-run", "till sell: out of stock")
     assert "examined 1 package, till (" in verdict.summary
     assert verdict.summary.endswith("twice the same bytes")
+    excused = await stage_request(
+        tmp_path / "excused", "package", pipeline, [files | waiving("smoke-run")]
+    )
+    waived = await weighed(excused, scan)
+    assert waived.state == "waived", waived.summary
 
 
 async def test_a_script_that_is_not_there_fails_at_once(tmp_path: Path) -> None:

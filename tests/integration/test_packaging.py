@@ -151,6 +151,35 @@ async def test_a_wheel_that_cannot_be_imported_where_nothing_else_is_fails(
     assert (finding.rule, finding.subject) == ("smoke-run", "tiny_shop-0.2.0-py3-none-any.whl")
     assert "No module named 'missing_warehouse'" in finding.message
     assert verdict.artifacts[-1].name == "smoke.log"
+    waived = await _package(tmp_path / "waived", files | waiving("smoke-run"))
+    assert waived.state == "waived", waived.summary
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "problem"),
+    [
+        ("echo garbage", "uv: the build made 0 sdists and 0 wheels, expected one of each"),
+        (
+            "mkdir -p $OUT; echo garbage > $OUT/a-1-py3-none-any.whl",
+            "uv: a-1-py3-none-any.whl is not a zip file",
+        ),
+        ("sleep 60", "uv: build failed: not done after 2 s"),
+    ],
+    ids=["says much and builds nothing", "builds garbage", "hangs"],
+)
+async def test_a_builder_that_misbehaves_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, problem: str
+) -> None:
+    broken = tmp_path / "uv"
+    out = 'case "$1" in build) ;; *) exit 0;; esac; while [ "$1" != --out-dir ]; do shift; done'
+    broken.write_text(f"#!/bin/sh\n{out}; OUT=$2\n{behaviour}\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("activities.packaging.find", lambda _: broken)
+    patience = Pipeline(package=PackageSection(timeout=2.0))
+    verdict = await _package(tmp_path / "shop", FILES, patience)
+    assert verdict.state == "failed"
+    assert verdict.scan.problem != ""
+    assert verdict.summary.startswith(problem)
 
 
 async def test_a_command_of_the_pipeline_file_tries_the_installed_wheel(tmp_path: Path) -> None:

@@ -128,8 +128,8 @@ async def test_a_failure_is_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "found",
-    [{"problem": "garbage"}, {"missing_tool": "bandit"}, {"examined": 0}],
-    ids=["problem", "missing tool", "nothing examined"],
+    [{"problem": "garbage"}, {"missing_tool": "bandit"}, {"examined": 0}, {"repeatable": False}],
+    ids=["problem", "missing tool", "nothing examined", "not the same again"],
 )
 async def test_a_scan_that_does_not_count_is_not_kept(
     tmp_path: Path, found: dict[str, Any]

@@ -110,6 +110,24 @@ async def test_a_bill_that_is_not_whole_or_not_valid_fails(
         assert verdict.summary.startswith(f"syft: {reason}")
 
 
+async def test_a_lister_that_did_not_do_its_work_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = await _request(tmp_path)
+    broken = tmp_path / "syft"
+    monkeypatch.setattr(syft, "find", lambda name: broken if name == "syft" else find(name))
+    monkeypatch.setattr(syft, "_SCAN_SECONDS", 2.0)
+    for behaviour, reason in (
+        ("echo crashed", "left no readable cyclonedx.json"),
+        ("echo out of memory; exit 137", "failed: out of memory"),
+        ("sleep 60", "did not end within 2 s"),
+    ):
+        broken.write_text(f"#!/bin/sh\n{behaviour}\n")
+        broken.chmod(0o755)
+        verdict = await write_bills_of_materials(request)
+        assert (verdict.state, verdict.summary) == ("failed", f"syft: {reason}")
+
+
 def _writing(components: list[dict[str, str]], creators: list[str]) -> str:
     """A program that writes these bills in the place of syft's."""
     product = {"metadata": {"component": {"name": "tiny-shop"}}, "components": components}

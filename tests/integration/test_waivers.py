@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import get_bytes
 from activities.bandit import scan_python
 from activities.gitleaks import scan_secrets
 from activities.k6 import run_load_test
+from activities.run_findings import StageFindings, merge_findings
+from regreen.contracts.gates import Scan
 from regreen.pipeline_file import LoadSection, Pipeline
 from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
@@ -215,3 +218,35 @@ async def test_all_findings_are_kept_as_sarif_with_what_excuses_them(tmp_path: P
     (suppression,) = found["suppressions"]
     assert "shop team, until 2027-01-01" in suppression["justification"]
     assert "suppressions" not in by_rule["B404"]
+
+
+async def test_there_is_no_score_where_a_scan_did_not_do_its_work(tmp_path: Path) -> None:
+    request = await stage_request(tmp_path / "shop", "security", Pipeline(), [{"a.py": "x = 1\n"}])
+    clean = await scan_python(request)
+    secrets = Scan(gate="secrets", tool="gitleaks", unit="commit")
+    broken = secrets.model_copy(update={"problem": "it crashed"})
+    absent = secrets.model_copy(update={"missing_tool": "gitleaks"})
+
+    scores = [
+        (await weighed(request, clean, *others)).weighed.score
+        for others in ([], [absent], [broken], [secrets])
+    ]
+    assert scores == [100, 100, None, None]
+
+
+async def test_the_logs_of_the_stages_become_one_file_of_the_run(tmp_path: Path) -> None:
+    security = (await scan(tmp_path, vex("B602"))).weighed.sarif
+    load = LoadSection(script="load.js")
+    request = await stage_request(tmp_path / "load", "load", Pipeline(load=load), [{"a": "a"}])
+    missing = (await weighed(request, await run_load_test(request))).weighed.sarif
+    assert security is not None
+    assert missing is not None
+
+    logs = StageFindings(logs=(missing, security))
+    kept = await ActivityEnvironment().run(merge_findings, logs)
+
+    assert (kept.name, kept.media_type) == ("findings.sarif", security.media_type)
+    k6, bandit = json.loads(await get_bytes(kept))["runs"]
+    assert (k6["invocations"][0]["executionSuccessful"], k6["results"]) == (False, [])
+    assert [json.loads(await get_bytes(security))["runs"]] == [[bandit]]
+    assert await ActivityEnvironment().run(merge_findings, logs) == kept

@@ -131,6 +131,47 @@ async def test_javascript_tests_run_by_their_runner_with_a_report(
     assert pipeline.healers == ("openai",)
 
 
+@pytest.mark.parametrize(
+    ("script", "files", "named"),
+    [
+        ("node test.js", {"test.js": ""}, ("test.js",)),
+        ("node --test spec/ lib/a.spec.js", {"spec/a.js": "", "lib/a.spec.js": ""}, None),
+        ("node --test", {"lib/a.test.js": ""}, ()),
+        ("npm run lint && node build/test.js", {"test/a.js": ""}, ()),
+        ("node build/test.js", {"test/a.mjs": ""}, ()),
+        ("node test.js --verbose", {"test.js": ""}, ()),
+    ],
+)
+async def test_files_that_a_script_gives_to_node_are_given_to_its_test_runner(
+    tmp_path: Path, script: str, files: dict[str, str], named: tuple[str, ...] | None
+) -> None:
+    package = json.dumps({"scripts": {"test": script}})
+    _, pipeline = await written(repository(tmp_path / "lib", {"package.json": package, **files}))
+
+    *_, last = [n for n, word in enumerate(pipeline.unit.command) if word.startswith("--test")]
+    wanted = ("spec/", "lib/a.spec.js") if named is None else named
+    assert pipeline.unit.command[last + 1 :] == wanted
+
+
+@pytest.mark.parametrize(
+    ("files", "remark"),
+    [
+        ({".flake8": "[flake8]\n"}, "flake8 is configured and does not run"),
+        ({"setup.cfg": "[metadata]\nname = a\n[flake8]\n"}, "flake8 is configured and does not"),
+        ({"tox.ini": "[flake8]\nmax-line-length = 100\n"}, "flake8 is configured and does not"),
+        ({"eslint.config.mjs": ""}, "ESLint is configured and does not run"),
+        ({"setup.cfg": "[metadata]\n", "docs/.flake8": ""}, ""),
+    ],
+)
+async def test_a_linter_that_cannot_report_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], remark: str
+) -> None:
+    await written(repository(tmp_path / "lib", {"test_a.py": TEST, **files}))
+
+    told = capsys.readouterr().err
+    assert (remark in told) if remark else ("is configured and does not run" not in told)
+
+
 ESLINT = {"eslint": "^9", "@microsoft/eslint-formatter-sarif": "^3"}
 
 
@@ -245,6 +286,11 @@ async def test_printing_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         {"package.json": "[" * 100_000},
         {"package.json": '{"scripts": 3, "dependencies": []}'},
         {"pyproject.toml": "tool = 3\n"},
+        {
+            "package.json": '{"scripts": {"test": "make test"}}',
+            "lib/a.spec.js": "",
+            "a.test.ts": "",
+        },
         {"pyproject.toml": "not [ TOML"},
     ],
 )

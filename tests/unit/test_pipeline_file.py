@@ -189,6 +189,7 @@ def test_an_unknown_key_is_told_with_its_line_and_the_nearest(text: str, message
         ("lint: {tools: ruff}", "regreen.yaml:1: lint.tools: expected a list"),
         ("lint:\n  commands:\n  - {name: a}", "regreen.yaml:3: lint.commands.0.command: "),
         (_linters("ruff"), "regreen.yaml:2: lint.commands: ruff is a tool of Regreen; give the"),
+        (_linters("osv"), "regreen.yaml:2: lint.commands: osv is a tool of Regreen; give the"),
         (_linters("a", "b", "a"), "regreen.yaml:2: lint.commands: two linters are called a"),
         (_linters("a b"), "regreen.yaml:3: lint.commands.0.name: "),
         (_linters("a", sarif="../a"), "regreen.yaml:3: lint.commands.0.sarif: `../a` has to be"),

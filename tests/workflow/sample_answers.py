@@ -8,6 +8,7 @@ from activities.cross_check import joined
 from activities.gate_weighing import weigh
 from activities.model_prompt import Prompt, Prompts, ReadReply
 from activities.patch_memory import FailedPatches
+from activities.sarif import SARIF
 from activities.waivers import Waivers, moment
 from regreen.contracts.announcement import Alerts, AnnouncementKind, AnnouncementPlaces, Told
 from regreen.contracts.artifacts import ArtifactRef
@@ -161,7 +162,9 @@ def weighed_with(*waivers: Waiver) -> Callable[[GateWeighing], WeighedGates]:
         known = Waivers(waivers, ())
         scans = joined(weighing.scans, weighing.stage, weighing.pipeline.require)
         verdicts = [weigh(scan, weighing.pipeline, known, now) for scan in scans]
-        return WeighedGates(verdicts=tuple(verdicts), sarif=ref(f"{weighing.stage}.sarif"))
+        log = ref(f"{weighing.stage}.sarif").model_copy(update={"media_type": SARIF})
+        score = 100 if weighing.stage == "security" else None
+        return WeighedGates(verdicts=tuple(verdicts), sarif=log, score=score)
 
     return answer
 
@@ -299,6 +302,7 @@ ALL_GREEN: dict[str, Any] = {
     ),
     "accept_dependencies": None,
     "weigh_gates": weighed_with(),
+    "merge_findings": ref("findings.sarif"),
     "package_distribution": packaged("uv", "shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"),
     "package_executable": packaged("pyinstaller", "shop"),
     "package_wordpress_plugin": packaged("wordpress", "shop.zip"),

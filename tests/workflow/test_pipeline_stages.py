@@ -4,7 +4,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from regreen.contracts.run import StageRequest
+from regreen.contracts.run import StageRequest, StageVerdict
 from regreen.contracts.testing import Triage
 from regreen.pipeline_file import LintCommandSection, LintSection, Pipeline
 from tests.workflow.running import (
@@ -29,6 +29,7 @@ from tests.workflow.sample_answers import (
     fetched,
     finding,
     missing,
+    packaged,
     passed,
     red,
     ref,
@@ -195,6 +196,47 @@ async def test_a_gate_that_fails_leaves_its_neighbours_alone_and_stops_the_relea
     assert (found["load"], found["security"], found["package"]) == ("failed", "passed", "passed")
     assert (found["approval"], found["release"]) == ("skipped", "skipped")
     assert "sign_files" not in script.called
+
+
+async def test_the_reason_of_a_failed_run_names_the_gates_that_failed_and_no_other(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    leak = finding("aws-access-token", path="keys.py", tool="gitleaks")
+    script.answer("scan_secrets", scanned("secrets", "gitleaks", leak))
+    async with serving(worker_client, script):
+        _, report = await failure_of(await start_run(env.client))
+    [failed] = [stage for stage in report.stages if stage.state == "failed"]
+    [gate] = [gate for gate in failed.gates if gate.state == "failed"]
+    assert report.reason == f"security: {gate.summary}"
+    assert "bandit: nothing found" in failed.summary
+
+
+async def test_the_findings_of_all_gates_are_kept_however_the_run_ends(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    # A package may be called like a stage's log.
+    script.answer("package_by_command", packaged("command", "package.sarif"))
+    async with serving(worker_client, script):
+        report = await (await start_run(env.client)).result()
+        script.answer("run_load_test", scanned("load", "k6", finding("crossed-threshold")))
+        _, failed = await failure_of(await start_run(env.client))
+        script.answer("build_environment", StageVerdict(state="failed", summary="no space left"))
+        _, unbuilt = await failure_of(await start_run(env.client))
+    assert (report.state, failed.state) == ("released", "failed")
+    assert report.findings == failed.findings == ref("findings.sarif")
+    assert unbuilt.findings is None
+    asked = [[log.name for log in each.logs] for each in script.given("merge_findings")]
+    stages = ["lint", "coverage", "load", "security", "package"]
+    assert asked == [[f"{stage}.sarif" for stage in stages]] * 2
+
+
+async def test_findings_that_cannot_be_kept_change_no_verdict(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    script.answer("merge_findings", refusal("ArtifactMissing", "an artifact is gone"))
+    async with serving(worker_client, script):
+        report = await (await start_run(env.client)).result()
+    assert (report.state, report.findings) == ("released", None)
 
 
 async def test_load_security_and_package_run_side_by_side(
