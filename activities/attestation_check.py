@@ -12,6 +12,7 @@ from typing import Any
 
 from activities.cosign import ATTESTATIONS, VERIFY_SCRIPT
 from activities.provenance import APPROVALS, HEALS, PIPELINE, PROVENANCE_SUFFIX, PROVENANCE_TYPE
+from activities.release_waivers import WAIVERS
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
 from activities.transparency_log import TRUSTED_ROOT_FILE
@@ -59,7 +60,7 @@ def unattested(listed: dict[str, str]) -> list[str]:
         return []
     others = (".bundle", ".sigstore.json", CYCLONEDX_SUFFIX, SPDX_SUFFIX)
     packages = {path for path in listed if "/" not in path and not path.endswith(others)}
-    packages -= {NOTES, PUBLIC_KEY, TRUSTED_ROOT_FILE, VERIFY_SCRIPT}
+    packages -= {NOTES, PUBLIC_KEY, TRUSTED_ROOT_FILE, VERIFY_SCRIPT, WAIVERS}
     return sorted(packages - proven)
 
 

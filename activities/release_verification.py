@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -15,8 +16,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file
 from activities.attestation_check import attested_file, statement_problem, unattested
+from activities.bill_consistency import DOCUMENT_ROOT
 from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, VERIFY_SCRIPT
 from activities.cosign_check import attestation_refusal, refusal
+from activities.folder_contents import content_problems
 from activities.heartbeat import heartbeating
 from activities.release_folder import SUMS
 from activities.signing_key import PUBLIC_KEY
@@ -96,6 +99,8 @@ def verify_release(
             rows.append(_row(path, "refused", "is not a regular file"))
         else:
             rows.append(_row(path, "unlisted"))
+    whole = {row.path for row in rows if row.digest == "ok"}
+    rows = _explained(rows, content_problems(directory, listed, whole))
     pinned = key is not None or bool(expected.key_sha256)
     signs = pinned or any(
         path == PUBLIC_KEY or path.endswith(BUNDLE_SUFFIX) for path in entries | listed.keys()
@@ -121,18 +126,24 @@ def _attested_rows(
             found = hashlib.sha256((directory / row.path).read_bytes()).hexdigest()
             if expected.key_sha256 not in ("", found):
                 problems[row.path] = f"is not the expected key: its SHA-256 is {found}"
-    checked = []
-    for row in rows:
-        if problem := problems.get(row.path):
-            detail = "; ".join(part for part in (row.detail, problem) if part)
-            checked.append(row.model_copy(update={"ok": False, "detail": detail}))
-        else:
-            checked.append(row)
+    checked = _explained(rows, problems)
     if expected.of_provenance and not any(attested_file(row.path) for row in rows):
         checked.append(_row("provenance", "missing", "is expected, and nothing is attested"))
     if expected.key_sha256 and not any(row.path == PUBLIC_KEY for row in rows):
         checked.append(_row(PUBLIC_KEY, "missing", "is expected, and there is no key"))
     return checked
+
+
+def _explained(rows: list[VerificationRow], problems: Mapping[str, str]) -> list[VerificationRow]:
+    """The rows with the problems that were found, by file."""
+    explained = []
+    for row in rows:
+        if problem := problems.get(row.path):
+            detail = "; ".join(part for part in (row.detail, problem) if part)
+            explained.append(row.model_copy(update={"ok": False, "detail": detail}))
+        else:
+            explained.append(row)
+    return explained
 
 
 def _signed_rows(
@@ -223,9 +234,7 @@ def _bill(path: Path) -> tuple[str, str]:
     try:
         parts = json.loads(path.read_bytes())[key]
         # syft's SPDX has one package more: the folder that it looked at.
-        count = sum(
-            not str(part.get("SPDXID", "")).startswith("SPDXRef-DocumentRoot-") for part in parts
-        )
+        count = sum(not str(part.get("SPDXID", "")).startswith(DOCUMENT_ROOT) for part in parts)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return "bill of materials cannot be read", ""
     return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")

@@ -20,18 +20,25 @@ with workflow.unsafe.imports_passed_through():
         SignedFiles,
         SignRequest,
     )
+    from regreen.contracts.waivers import ReleasedWaivers
+    from workflows import release_waivers
     from workflows.release_calls import call_publisher
 
 
-async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
-    """Every file of the release folder, and what was signed.
+async def sign(
+    request: ReleaseRequest,
+) -> tuple[tuple[ReleaseFile, ...], SignedFiles, ReleasedWaivers | None]:
+    """Every file of the release folder, what was signed, and what it tells of waivers.
 
     Raises ApplicationError `ReleaseRefused` for a name that no file can have.
     """
     files = _released_files([(ref.name, ref) for ref in request.files])
     bills = tuple(file for file in files if file.path.endswith((CYCLONEDX_SUFFIX, SPDX_SUFFIX)))
     packages = tuple(file for file in files if file not in bills)
+    waivers = await release_waivers.tell(request, packages)
+    release_waivers.check(waivers)
     files += _released_files([(NOTES, request.plan.notes), *_patches(request)])
+    files += () if waivers is None else (waivers.file,)
     signed = await _signatures(request, files)
     files += signed.bundles
     if signed.public_key is not None:
@@ -44,7 +51,7 @@ async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], Signed
     )
     listed = ReleaseFile(path=SUMS, content=sums)
     over_sums = () if signed.skipped else (await _signatures(request, (listed,))).bundles
-    return (*files, listed, *over_sums), signed
+    return (*files, listed, *over_sums), signed, waivers
 
 
 async def _signatures(request: ReleaseRequest, files: tuple[ReleaseFile, ...]) -> SignedFiles:

@@ -64,6 +64,8 @@ class ReleaseRequest(Contract):
     """Commit that the tag names: the fetched one, or the head of the heal branch."""
     settings: ReleaseSection
     require: tuple[str, ...] = ()
+    waivers: tuple[ArtifactRef, ...] = ()
+    """What let gates pass, as `WeighedGates.waivers`."""
     tagged_at: str
     """ISO 8601 time for the tag, from the workflow's clock, so that a retry makes the same tag."""
     pipeline: Pipeline = Pipeline()

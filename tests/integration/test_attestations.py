@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -59,11 +60,15 @@ PROVENANCE = f"{WHEEL}.provenance.sigstore.json"
 APPROVAL = Review(reviewer="ada", decision="approve", tree="b" * 40, source="command-line")
 
 
-async def _released(*, approvals: tuple[Review, ...] = (APPROVAL,)) -> Path:
+async def _released(
+    *,
+    approvals: tuple[Review, ...] = (APPROVAL,),
+    changed: Mapping[str, bytes] = MappingProxyType({}),
+) -> Path:
     files = tuple(
         [
             ReleaseFile(path=path, content=await put_bytes(path.rpartition("/")[2], data))
-            for path, data in CONTENTS.items()
+            for path, data in {**CONTENTS, **changed}.items()
         ]
     )
     signed = await sign_files(SignRequest(files=files))
@@ -345,6 +350,19 @@ async def test_a_heal_that_nobody_approved_is_refused(
     report = verify_release(await _released(approvals=approvals))
     assert not report.ok
     assert "nobody approved it, and `approval.required` is healed" in report.summary
+
+
+async def test_bills_of_materials_that_differ_are_refused_though_all_is_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    use_cosign("2.5", monkeypatch)
+    other = {"spdxVersion": "SPDX-2.3", "packages": [PACKAGE | {"versionInfo": "1.0.1"}]}
+    place = await _released(changed={SPDX: json.dumps(other).encode()})
+    assert _by_script(place).returncode == 0
+    report = verify_release(place)
+    bad = {row.path: (row.signature, row.detail) for row in report.rows if not row.ok}
+    assert bad == {SPDX: ("ok", "1 packages; CycloneDX lists shop 1.0.0, SPDX does not")}
 
 
 async def test_a_key_swapped_with_all_it_signed_is_refused_where_the_key_is_known(

@@ -39,6 +39,7 @@ from regreen.contracts.reviewer import ReviewerAnswer
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
 from regreen.contracts.source import Source
 from regreen.contracts.testing import TestFailure, TestReport, Triage, Verification
+from regreen.contracts.waivers import ReleasedWaivers
 from regreen.pipeline_file import (
     HealSection,
     LoadSection,
@@ -158,7 +159,12 @@ def weighed_with(*waivers: Waiver) -> Callable[[GateWeighing], WeighedGates]:
         known = Waivers(waivers, ())
         scans = joined(weighing.scans, weighing.stage, weighing.pipeline.require)
         verdicts = [weigh(scan, weighing.pipeline, known, now) for scan in scans]
-        return WeighedGates(verdicts=tuple(verdicts), sarif=ref(f"{weighing.stage}.sarif"))
+        needed = any(verdict.reopens for verdict in verdicts)
+        return WeighedGates(
+            verdicts=tuple(verdicts),
+            sarif=ref(f"{weighing.stage}.sarif"),
+            waivers=ref(f"{weighing.stage}.waivers.jsonl") if needed else None,
+        )
 
     return answer
 
@@ -313,6 +319,10 @@ ALL_GREEN: dict[str, Any] = {
     "sign_files": _signed,
     "attest_files": _attested,
     "write_checksums": ref("SHA256SUMS"),
+    "write_waivers": ReleasedWaivers(
+        file=ReleaseFile(path="waivers.openvex.json", content=ref("waivers.openvex.json")),
+        first_to_end=waiver("B602", "9999-12-31"),
+    ),
     "create_tag": _tagged,
     "delete_tag": True,
     "draft_release_folder": _FOLDER,
