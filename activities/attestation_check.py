@@ -15,7 +15,7 @@ from activities.provenance import APPROVALS, HEALS, PIPELINE, PROVENANCE_SUFFIX,
 from activities.release_waivers import WAIVERS
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
-from activities.transparency_log import TRUSTED_ROOT_FILE
+from activities.trusted_root import TRUSTED_ROOT_FILE
 from activities.versioning import NOTES
 from regreen.contracts.release import Expectations
 

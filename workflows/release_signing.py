@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.release_folder import SUMS, write_checksums
     from activities.signing_key import PUBLIC_KEY
     from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
-    from activities.transparency_log import TRUSTED_ROOT_FILE
+    from activities.trusted_root import TRUSTED_ROOT_FILE
     from activities.versioning import NOTES
     from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.release import (
