@@ -55,9 +55,8 @@ def trusted_root(
 def trusted_services(path: Path) -> TrustedServices:
     """What a file trusts. Raises ValueError when it is no trusted root."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError(f"{path.name} is larger than a trusted root")
-        root = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            root = json.loads(file.read(_LARGEST))
         return TrustedServices(
             frozenset(str(each["publicKey"]["rawBytes"]) for each in root.get("tlogs", ())),
             frozenset(
@@ -65,7 +64,7 @@ def trusted_services(path: Path) -> TrustedServices:
                 for each in root.get("timestampAuthorities", ())
             ),
         )
-    except (OSError, RecursionError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name} is no trusted root") from error
 
 

@@ -32,6 +32,8 @@ class GithubDouble:
     violations: list[str] = field(default_factory=list)
     fails: list[tuple[str, str]] = field(default_factory=list)
     """Operation id and `before` or `after`: answers 500 once, before or after it was done."""
+    refuses: dict[str, int] = field(default_factory=dict)
+    """Operation id, and the status that it is always answered with."""
     held: dict[str, threading.Event] = field(default_factory=dict)
     """Operation id, and what its requests wait for, half a minute at most, before they are done."""
 
@@ -70,6 +72,8 @@ def github_double(repository: str, port: int = 0) -> Iterator[GithubDouble]:
                 if (name, "before") in double.fails:
                     double.fails.remove((name, "before"))
                     answer = Answer(500, {"message": "Server Error"})
+                elif name in double.refuses:
+                    answer = Answer(double.refuses[name], {"message": "Not for you"})
                 else:
                     answer = _ANSWERS[name](double.state, asked)
                     if answer.content is None:
