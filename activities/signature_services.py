@@ -29,8 +29,8 @@ Check = Callable[[Path, Path | None], str | None]
 class SignatureServices:
     """Those that the operator chose."""
 
-    log: TransparencyLog | None
-    authority: TimestampAuthority | None
+    log: TransparencyLog | None = None
+    authority: TimestampAuthority | None = None
 
     @property
     def root(self) -> dict[str, Any] | None:

@@ -251,7 +251,7 @@ def verify(
     builder: Annotated[str, typer.Option(help="Builder that must have made it.")] = "",
     json: Json = False,
 ) -> int:
-    """Verify a release folder offline: digests, signatures, attestations, bills of materials.
+    """Verify a release folder offline: digests, signatures, attestations, bills, waivers.
 
     Without `--key` or `--key-sha256` the folder's own key is used: that shows that it is whole,
     not who made it. `--trusted-root` takes a `trusted-root.json`, as a release folder has one.
