@@ -121,9 +121,11 @@ def verify_release(
 
 def _check_root(root: Path) -> None:
     try:
-        trusted_services(root)
+        services = trusted_services(root)
     except ValueError as error:
         raise UsageError(f"{root}: {error}") from error
+    if not services.names:
+        raise UsageError(f"{root}: names neither transparency log nor time-stamp authority")
 
 
 def _attested_rows(

@@ -117,7 +117,7 @@ def _statement(request: WaiversRequest, waiver: Waiver) -> dict[str, Any]:
 
 def _iri(subject: str) -> str:
     """The subject as OpenVEX wants it; thresholds and fingerprints are none by themselves."""
-    escaped = quote(subject, safe=":/?#[]@!$&'()*+,;=%~")
+    escaped = quote(subject, safe=":/?#@!$&'()*+,;=%~")
     return escaped if _SCHEME.match(escaped) else f"urn:regreen:subject:{escaped}"
 
 

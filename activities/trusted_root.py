@@ -12,7 +12,8 @@ from typing import Any
 from activities.timestamp_authority import TimestampAuthority
 from activities.transparency_log import TransparencyLog
 
-TRUSTED_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
+_MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot"
+TRUSTED_ROOT = {"mediaType": f"{_MEDIA_TYPE}+json;version=0.1"}
 """One that trusts no service, so that cosign asks none."""
 TRUSTED_ROOT_FILE = "trusted-root.json"
 """In a release folder: the services whose word its bundles carry."""
@@ -57,6 +58,8 @@ def trusted_services(path: Path) -> TrustedServices:
     try:
         with path.open("rb") as file:
             root = json.loads(file.read(_LARGEST))
+        if not root["mediaType"].startswith(_MEDIA_TYPE):
+            raise ValueError("another media type")
         return TrustedServices(
             frozenset(str(each["publicKey"]["rawBytes"]) for each in root.get("tlogs", ())),
             frozenset(

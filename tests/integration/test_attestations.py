@@ -413,11 +413,25 @@ def test_a_folder_that_was_told_to_no_log_is_refused_where_one_is_known(
     assert _by_script(place, str(place / "cosign.pub"), str(known)).returncode == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"tlogs": 7}', '{"tlogs": [{}]}', "[" * 100_000])
-def test_what_is_no_trusted_root_is_a_usage_error(text: str, tmp_path: Path) -> None:
+MEDIA_TYPE = '"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no trusted root"),
+        ("[]", "is no trusted root"),
+        ('{"statements": []}', "is no trusted root"),
+        (f'{{{MEDIA_TYPE}, "tlogs": 7}}', "is no trusted root"),
+        (f'{{{MEDIA_TYPE}, "tlogs": [{{}}]}}', "is no trusted root"),
+        ("[" * 100_000, "is no trusted root"),
+        (f"{{{MEDIA_TYPE}}}", "names neither transparency log nor time-stamp authority"),
+    ],
+)
+def test_what_is_no_trusted_root_is_a_usage_error(text: str, said: str, tmp_path: Path) -> None:
     known = tmp_path / "known.json"
     known.write_text(text)
-    with pytest.raises(UsageError, match=r"known\.json is no trusted root"):
+    with pytest.raises(UsageError, match=said):
         verify_release(tmp_path, root=known)
 
 

@@ -17,7 +17,7 @@ from activities.release_folder import (
     write_checksums,
 )
 from activities.release_verification import verify_release
-from activities.release_waivers import WAIVERS, write_waivers
+from activities.release_waivers import WAIVERS, waivers_problem, write_waivers
 from regreen.contracts.gates import Waiver
 from regreen.contracts.release import ChecksumRequest, FolderRequest, ReleaseFile, SignRequest
 from regreen.contracts.waivers import ReleasedWaivers, WaiversRequest
@@ -139,10 +139,6 @@ async def test_a_folder_whose_waivers_were_in_force_is_good() -> None:
     assert (row.digest, row.signature) == ("ok", "ok")
 
 
-def _later(document: dict[str, Any]) -> None:
-    document["timestamp"] = "2026-12-24T08:00:00+00:00"
-
-
 def _of_another_release(document: dict[str, Any]) -> None:
     document["statements"][0]["products"][0]["hashes"]["sha-256"] = "0" * 64
 
@@ -160,38 +156,47 @@ def _without_moment(document: dict[str, Any]) -> None:
     del document["timestamp"]
 
 
+async def test_a_waiver_that_had_ended_is_refused_though_it_is_signed() -> None:
+    document = await _document(await _written((SHELL, SLOW)))
+    document["timestamp"] = "2026-12-24T08:00:00+00:00"
+    report = verify_release(await _released(json.dumps(document).encode()))
+    bad = {row.path: (row.signature, row.detail) for row in report.rows if not row.ok}
+    assert not report.ok
+    ended = (
+        "the waiver of crossed-threshold by payments ended on 2026-12-24T08:00:00Z, "
+        "and the release is of 2026-12-24T08:00:00+00:00"
+    )
+    assert bad == {WAIVERS: ("ok", ended)}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (
-            _later,
-            "the waiver of crossed-threshold by payments ended on 2026-12-24T08:00:00Z, "
-            "and the release is of 2026-12-24T08:00:00+00:00",
-        ),
+        (lambda document: None, ""),
         (_of_another_release, "its product with SHA-256 000000000000 is not in the folder"),
         (_without_products, "is about another release"),
         (_without_end, "no end: status_notes need"),
         (_without_moment, "names no moment of the release"),
     ],
 )
-async def test_what_was_not_in_force_is_refused_though_it_is_signed(
-    change: Callable[[dict[str, Any]], None], said: str
+async def test_a_document_that_cannot_have_been_in_force_is_refused(
+    change: Callable[[dict[str, Any]], None], said: str, tmp_path: Path
 ) -> None:
     document = await _document(await _written((SHELL, SLOW)))
     change(document)
-    report = verify_release(await _released(json.dumps(document).encode()))
-    bad = {row.path: (row.signature, row.detail) for row in report.rows if not row.ok}
-    assert not report.ok
-    assert set(bad) == {WAIVERS}
-    assert bad[WAIVERS][0] == "ok"
-    assert said in bad[WAIVERS][1]
+    path = tmp_path / WAIVERS
+    path.write_text(json.dumps(document))
+    listed = {file.path: file.content.sha256 for file in await _packages()}
+    found = waivers_problem(path, listed)
+    assert said in found
+    assert bool(said) == bool(found)
 
 
 @pytest.mark.parametrize("garbage", [b"", b"[]", b"null", b'{"statements": 7}', b"[" * 100_000])
-async def test_garbage_is_refused(garbage: bytes) -> None:
-    report = verify_release(await _released(garbage))
-    assert WAIVERS in report.summary
-    assert not report.ok
+def test_garbage_is_refused(garbage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / WAIVERS
+    path.write_bytes(garbage)
+    assert waivers_problem(path, {}).startswith("waives nothing: ")
 
 
 async def test_a_document_that_was_taken_out_is_missed(tmp_path: Path) -> None:
