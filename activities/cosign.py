@@ -8,8 +8,6 @@ are empty. Which one is there is found by asking, since distributions build it w
 import asyncio
 import hashlib
 import json
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from temporalio.exceptions import ApplicationError
 from activities.artifact_store import get_file, put_bytes, put_file
 from activities.cosign_check import (
     SECONDS,
-    TRUSTED_ROOT,
     attestation_refusal,
     environment,
     last_line,
@@ -29,15 +26,10 @@ from activities.cosign_check import (
 from activities.process import run_process
 from activities.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance
 from activities.side_by_side import side_by_side
+from activities.signature_services import SignatureServices, chosen_services, keep, witnessed
 from activities.signing_key import SigningKey, signing_key, unusable
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
-from activities.transparency_log import (
-    TRUSTED_ROOT_FILE,
-    TransparencyLog,
-    chosen_log,
-    enter,
-    trusted_root,
-)
+from activities.trusted_root import TRUSTED_ROOT, TRUSTED_ROOT_FILE
 from activities.workspace import private_folder
 from regreen.contracts.release import (
     Attestations,
@@ -93,14 +85,14 @@ async def sign_files(request: SignRequest) -> SignedFiles:
     contents = {file.content.sha256: file for file in request.files}
     with private_folder() as folder:
         key = await signing_key(cosign, folder)
-        log = chosen_log() if request.logged else None
+        services = chosen_services() if request.logged else SignatureServices()
         kept = _kept(key)
         works = []
         for number, (digest, file) in enumerate(contents.items(), start=1):
             own = folder / digest
             own.mkdir()
             subject = f"cosign: {file.path} ({number} of {len(contents)})"
-            works.append(_signed(cosign, key, log, own, file, kept, subject))
+            works.append(_signed(cosign, key, services, own, file, kept, subject))
         signatures = dict(zip(contents, await side_by_side(works), strict=True))
         bundles = []
         for file in request.files:
@@ -110,8 +102,8 @@ async def sign_files(request: SignRequest) -> SignedFiles:
             bundles.append(ReleaseFile(path=name, content=content))
         public = await put_file(key.public, "application/x-pem-file")
         root = None
-        if log is not None:
-            trusted = json.dumps(trusted_root(log), indent=1, sort_keys=True).encode()
+        if services.root is not None:
+            trusted = json.dumps(services.root, indent=1, sort_keys=True).encode()
             root = await put_bytes(TRUSTED_ROOT_FILE, trusted, "application/json")
     return SignedFiles(bundles=tuple(bundles), public_key=public, trusted_root=root)
 
@@ -131,7 +123,7 @@ async def attest_files(request: AttestRequest) -> Attestations:
     made = []
     with private_folder() as folder:
         key = await signing_key(cosign, folder)
-        log = chosen_log()
+        services = chosen_services()
         for package in request.packages:
             content = folder / package.content.sha256
             await get_file(package.content, content)
@@ -145,7 +137,9 @@ async def attest_files(request: AttestRequest) -> Attestations:
                         continue
                     await get_file(bill.content, predicate)
                 path = f"{package.path}{suffix}"
-                bundle = await _attested(cosign, key, log, folder, content, predicate, kind, path)
+                bundle = await _attested(
+                    cosign, key, services, folder, content, predicate, kind, path
+                )
                 stored = await put_file(bundle, "application/json", path)
                 made.append(ReleaseFile(path=path, content=stored))
     script = Path(__file__).with_name(VERIFY_SCRIPT)
@@ -163,7 +157,7 @@ def _kept(key: SigningKey) -> Path:
 async def _signed(
     cosign: Path,
     key: SigningKey,
-    log: TransparencyLog | None,
+    services: SignatureServices,
     folder: Path,
     file: ReleaseFile,
     kept: Path,
@@ -180,13 +174,13 @@ async def _signed(
 
     if await asyncio.to_thread(check, bundle) is not None:
         await _make(cosign, key, folder, ["sign-blob"], content, bundle, check, subject)
-    return bundle if log is None else await _logged(log, key, folder, bundle, check, subject)
+    return await witnessed(services, key.public, folder, bundle, check, subject)
 
 
 async def _attested(
     cosign: Path,
     key: SigningKey,
-    log: TransparencyLog | None,
+    services: SignatureServices,
     folder: Path,
     content: Path,
     predicate: Path,
@@ -205,34 +199,7 @@ async def _attested(
     if await asyncio.to_thread(check, bundle) is not None:
         command = ["attest-blob", "--type", kind, "--predicate", str(predicate)]
         await _make(cosign, key, folder, command, content, bundle, check, subject)
-    return bundle if log is None else await _logged(log, key, folder, bundle, check, subject)
-
-
-async def _logged(
-    log: TransparencyLog,
-    key: SigningKey,
-    folder: Path,
-    bundle: Path,
-    check: Callable[[Path, Path], str | None],
-    subject: str,
-) -> Path:
-    """The bundle with its entry of the log; the signature without it stays, to be entered once."""
-    logged = bundle.with_name(f"{bundle.name}.{log.identity[:16]}.logged")
-    root, made = folder / TRUSTED_ROOT_FILE, folder / "logged.bundle"
-    root.write_text(json.dumps(trusted_root(log)))
-    if await asyncio.to_thread(check, logged, root) is None:
-        return logged
-    if activity.in_activity():
-        activity.heartbeat(f"{subject}: transparency log")
-    made.write_text(json.dumps(await enter(log, bundle, key.public)))
-    if (problem := await asyncio.to_thread(check, made, root)) is not None:
-        raise ApplicationError(
-            f"{subject}: the log's entry is refused: {problem}",
-            type="LogRefused",
-            non_retryable=True,
-        )
-    _keep(made, logged)
-    return logged
+    return await witnessed(services, key.public, folder, bundle, check, subject)
 
 
 async def _make(
@@ -268,13 +235,7 @@ async def _make(
         raise unusable(key, last_line(done.tail()), subject)
     if (problem := await asyncio.to_thread(check, made)) is not None:
         raise ApplicationError(f"{subject}: fresh signature refused: {problem}", type="SignFailed")
-    _keep(made, bundle)
-
-
-def _keep(made: Path, place: Path) -> None:
-    staged = place.with_name(f".{secrets.token_hex(8)}")
-    shutil.copyfile(made, staged)
-    staged.replace(place)
+    keep(made, bundle)
 
 
 def _digest(path: Path) -> str:

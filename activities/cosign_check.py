@@ -12,11 +12,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from activities.log_entry import entry_problem
+from activities.timestamp_authority import timestamp_problem
+from activities.trusted_root import (
+    NO_SERVICES,
+    TRUSTED_ROOT,
+    TRUSTED_ROOT_FILE,
+    trusted_services,
+)
 
 SECONDS = 60.0
 """What one answer of cosign may take."""
-TRUSTED_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
-"""One that trusts no service, so that cosign asks none."""
 
 _BUNDLE_BYTES = 64 << 20
 
@@ -26,7 +31,8 @@ def refusal(
 ) -> str | None:
     """Why cosign does not accept `bundle` as the signature of `content`; None when it does.
 
-    `root` is the trusted root of a transparency log, in which the signature must be then.
+    `root` is a trusted root: the signature must be in its transparency log, and have a time-stamp
+    of its authority, where it names such a one.
     """
     return _asked(cosign, ["verify-blob"], key, bundle, content, root)
 
@@ -67,23 +73,33 @@ def last_line(output: str) -> str:
 
 
 def _asked(
-    cosign: Path, command: list[str], key: Path, bundle: Path, content: Path, log: Path | None
+    cosign: Path, command: list[str], key: Path, bundle: Path, content: Path, root: Path | None
 ) -> str | None:
     try:
         with bundle.open("rb") as file:
             signature = json.loads(file.read(_BUNDLE_BYTES))
     except (OSError, ValueError, RecursionError):
         return "the bundle is not readable JSON"
+    try:
+        services = NO_SERVICES if root is None else trusted_services(root)
+    except ValueError as error:
+        return str(error)
     with tempfile.TemporaryDirectory(prefix="regreen-cosign-") as private:
         arguments = ["--key", str(key), "--bundle", str(bundle)]
-        if log is None:
+        if not services.logs:
             arguments.append("--insecure-ignore-tlog=true")
         elif problem := entry_problem(signature, key.read_bytes()):
             return problem
+        if services.authorities:
+            if problem := timestamp_problem(signature):
+                return problem
+            if offers(cosign, command[0], "--use-signed-timestamps"):
+                arguments.append("--use-signed-timestamps")
         if isinstance(signature, dict) and "mediaType" in signature:
-            root = Path(private) / "trusted-root.json"
-            root.write_text(json.dumps(TRUSTED_ROOT) if log is None else log.read_text("utf-8"))
-            arguments += ["--trusted-root", str(root)]
+            trusted = Path(private) / TRUSTED_ROOT_FILE
+            empty = json.dumps(TRUSTED_ROOT).encode()
+            trusted.write_bytes(empty if root is None else root.read_bytes())
+            arguments += ["--trusted-root", str(trusted)]
             if offers(cosign, command[0], "--new-bundle-format"):
                 arguments.append("--new-bundle-format")
         try:

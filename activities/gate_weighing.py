@@ -1,6 +1,6 @@
 """The judgement over what the tools of gates found: policy, waivers, and one SARIF file."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from temporalio import activity
@@ -12,6 +12,7 @@ from activities.finding import level, one_line, worst_first
 from activities.sarif import SARIF, counts, sarif_of
 from activities.waivers import Waivers, excuse, expired, moment, read_waivers
 from activities.workspace import checked_out
+from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.gates import (
     Finding,
     GateName,
@@ -21,6 +22,7 @@ from regreen.contracts.gates import (
     Scan,
     Severity,
     WaivedFinding,
+    Waiver,
     WeighedGates,
 )
 from regreen.contracts.source import Workspace
@@ -35,7 +37,7 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
     """Decide what each scan's findings mean, by the pipeline file and the commit's waivers.
 
     Waivers are those of the commit as it was fetched: a heal cannot excuse anything. All findings
-    are kept in one SARIF file.
+    are kept in one SARIF file, and the waivers that were needed in another file.
     """
     async with checked_out(Workspace(source=request.workspace.source)) as copy:
         waivers = read_waivers(copy)
@@ -54,7 +56,19 @@ async def weigh_gates(request: GateWeighing) -> WeighedGates:
     )
     known = all(counts(scan) for scan in made if not scan.missing_tool)
     score = security_score(findings, waived) if request.stage == "security" and known else None
-    return WeighedGates(verdicts=verdicts, sarif=log, score=score)
+    needed = [waiver for scan in scans for waiver in _needed(scan, request.pipeline, waived)]
+    kept = await _kept(request.stage, needed) if needed else None
+    return WeighedGates(verdicts=verdicts, sarif=log, waivers=kept, score=score)
+
+
+def _needed(scan: Scan, pipeline: Pipeline, waived: Mapping[str, Waiver]) -> list[Waiver]:
+    blocking = _at_or_above(scan.findings, blocks_at(scan.gate, pipeline))
+    return [waived[each.fingerprint] for each in blocking if each.fingerprint in waived]
+
+
+async def _kept(stage: str, waivers: Sequence[Waiver]) -> ArtifactRef:
+    lines = dict.fromkeys(f"{waiver.model_dump_json()}\n" for waiver in waivers)
+    return await put_bytes(f"{stage}.waivers.jsonl", "".join(lines).encode())
 
 
 async def _whole(scan: Scan) -> Scan:
@@ -109,8 +123,7 @@ def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> Ga
     if not problem and scan.examined == 0:
         problem = f"0 {scan.unit or 'thing'}s examined"
     limit = blocks_at(scan.gate, pipeline)
-    bad = [f for f in scan.findings if level(f.severity, limit) >= level(limit, limit)]
-    bad = worst_first(bad, limit)
+    bad = worst_first(_at_or_above(scan.findings, limit), limit)
     waived, blocking, remarks = _divided(bad, waivers, now)
     remarks = [*scan.remarks, *remarks]
     # What did not travel with the scan was not weighed, and so is not excused.
@@ -132,6 +145,10 @@ def weigh(scan: Scan, pipeline: Pipeline, waivers: Waivers, now: datetime) -> Ga
         return verdict
     reopens = min((one.waiver.expires for one in waived), key=moment)
     return verdict.model_copy(update={"reopens": moment(reopens).isoformat()})
+
+
+def _at_or_above(findings: Iterable[Finding], limit: Severity) -> list[Finding]:
+    return [each for each in findings if level(each.severity, limit) >= level(limit, limit)]
 
 
 def _divided(

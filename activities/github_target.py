@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import requests
-from github import GithubException, UnknownObjectException
+from github import GithubException, RateLimitExceededException, UnknownObjectException
 from github.GitRelease import GitRelease
 from github.GitReleaseAsset import GitReleaseAsset
 from github.Repository import Repository
@@ -71,7 +71,15 @@ class GithubTarget:
         return await self._ask(self._discard)
 
     async def withdraw(self) -> TakenBack:
-        return await self._ask(self._withdraw)
+        try:
+            return await self._ask(self._withdraw)
+        except ApplicationError as error:
+            cause = error.__cause__
+            limited = isinstance(cause, RateLimitExceededException)
+            if isinstance(cause, GithubException) and cause.status == 403 and not limited:
+                # An archived repository, say, or a token without the right: waiting mends neither.
+                raise refused(error.message) from cause
+            raise
 
     def _look_up(self) -> dict[str, str]:
         repository = self._opened()

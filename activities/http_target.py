@@ -16,6 +16,9 @@ from regreen.settings import Settings
 
 _CHUNK = 1 << 20
 _TIMEOUT = httpx2.Timeout(60.0)
+_GONE = (404, 410)
+# What a server says that never lets a file be deleted. A refused token, 401, can be renewed.
+_FOR_GOOD = (403, 405, 501)
 
 
 class HttpTarget:
@@ -71,12 +74,16 @@ class HttpTarget:
         return "nothing was staged"
 
     async def withdraw(self) -> TakenBack:
+        refusals = set()
         async with self._client() as client:
             for name in await self.look_up():
-                await self._ask(client, "DELETE", name, (404, 405))
+                status = await self._ask(client, "DELETE", name, (*_GONE, *_FOR_GOOD))
+                refusals |= {status} & set(_FOR_GOOD)
         left = tuple(f"{self.address}/{name}" for name in await self.look_up())
-        gone = len(self.files) - len(left)
-        return TakenBack(target=self.name, done=f"{gone} files deleted", left=left)
+        done = f"{len(self.files) - len(left)} files deleted"
+        if left and refusals:
+            done += f"; DELETE of the others is answered {min(refusals)}"
+        return TakenBack(target=self.name, done=done, left=left)
 
     def _client(self) -> httpx2.AsyncClient:
         # Redirects are not followed: the operator allowed this address and no other.
@@ -89,7 +96,7 @@ class HttpTarget:
         hashed = hashlib.sha256()
         try:
             async with client.stream("GET", self._url(name)) as response:
-                if response.status_code in (404, 410):
+                if response.status_code in _GONE:
                     return None
                 if response.status_code != 200:
                     raise _trouble("GET", self._url(name), response.status_code)
@@ -108,7 +115,8 @@ class HttpTarget:
         *,
         content: AsyncIterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
-    ) -> None:
+    ) -> int:
+        """The status of the answer, which is a success or one of `also`."""
         try:
             response = await client.request(
                 method, self._url(name), content=content, headers=headers
@@ -117,6 +125,7 @@ class HttpTarget:
             raise _unreachable(self._url(name), error) from error
         if not response.is_success and response.status_code not in also:
             raise _trouble(method, self._url(name), response.status_code)
+        return response.status_code
 
 
 def _unreachable(url: str, error: Exception) -> ApplicationError:

@@ -22,6 +22,8 @@ from regreen.settings import Settings
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _UPLOAD_SECONDS = 300.0
+_PASSES = (401, 408, 425, 429, 500, 502, 503, 504)
+"""Answers after which another try may go well: a token can be renewed."""
 
 
 class IndexTarget:
@@ -101,20 +103,24 @@ class IndexTarget:
         data = {":action": "remove_pkg", "name": self._project, "version": self._version}
         async with httpx2.AsyncClient(auth=auth, timeout=60.0) as client:
             try:
-                await client.post(self._upload, data=data)
+                status = (await client.post(self._upload, data=data)).status_code
             except httpx2.HTTPError as error:
                 raise ApplicationError(
                     f"{self._upload}: {error or type(error).__name__}", type="TargetUnreachable"
                 ) from error
+        if status in _PASSES:
+            raise ApplicationError(
+                f"{self._upload} answered {status} to `remove_pkg`", type="TargetUnreachable"
+            )
         listed = await self._listed()
-        left = tuple(name for name in self.files if name in listed and not listed[name].yanked)
-        if not left:
-            return TakenBack(target=self.name, done=f"{self._project} {self._version} yanked")
-        return TakenBack(
-            target=self.name,
-            done=f"yank {self._project} {self._version} by hand: the index has no command for it",
-            left=left,
-        )
+        there = {name: listed[name] for name in self.files if name in listed}
+        left = tuple(name for name, file in there.items() if not file.yanked)
+        release = f"{self._project} {self._version}"
+        if left:
+            done = f"yank {release} by hand: the index answered {status} to `remove_pkg`"
+        else:
+            done = f"{release} {'yanked' if there else 'deleted'}"
+        return TakenBack(target=self.name, done=done, left=left)
 
     async def _listed(self) -> dict[str, "_Listed"]:
         response = await _get(self.address)

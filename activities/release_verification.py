@@ -3,11 +3,9 @@
 import asyncio
 import hashlib
 import json
-import os
-import re
-import stat
 import tempfile
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from temporalio import activity
@@ -15,14 +13,17 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file
 from activities.attestation_check import attested_file, statement_problem, unattested
+from activities.bill_consistency import DOCUMENT_ROOT
+from activities.checksum_list import folder_entries, is_regular, listed_files
 from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, VERIFY_SCRIPT
 from activities.cosign_check import attestation_refusal, refusal
+from activities.folder_contents import content_problems
 from activities.heartbeat import heartbeating
 from activities.release_checklist import CHECKLIST, checklist_problem
 from activities.release_folder import SUMS
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
-from activities.transparency_log import TRUSTED_ROOT_FILE
+from activities.trusted_root import TRUSTED_ROOT_FILE, trusted_services, untrusted
 from activities.workspace import private_folder
 from regreen.contracts.release import (
     Expectations,
@@ -33,13 +34,12 @@ from regreen.contracts.release import (
 from regreen.errors import UsageError
 from regreen.tools.locate import find
 
-_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _DOCUMENT_BYTES = 64 << 20
-_SUMS_BYTES = 1 << 20
 
 NOTHING_EXPECTED = Expectations()
 
 _Digest = Literal["ok", "changed", "missing", "extra", "refused", "unlisted"]
+_Services = Literal["none", "own", "pinned"]
 _Signature = Literal["ok", "bad", "absent", "unchecked", "none"]
 
 
@@ -67,7 +67,10 @@ async def verify_published_release(request: PublishedRelease) -> VerificationRep
 
 
 def verify_release(
-    directory: Path, key: Path | None = None, expected: Expectations = NOTHING_EXPECTED
+    directory: Path,
+    key: Path | None = None,
+    expected: Expectations = NOTHING_EXPECTED,
+    root: Path | None = None,
 ) -> VerificationReport:
     """Verify a release folder without network and report on every file in it.
 
@@ -79,12 +82,16 @@ def verify_release(
     attestation must be about its file and say what is so, and the provenance must meet what is
     `expected`. Where cosign is missing a signed folder is not ok. A folder without any key or
     signature can be ok, and `signed` is then false.
-    Raises UsageError when there is no such folder.
+    `root` is a trusted root: the transparency log and the time-stamp authority to trust, whose word
+    every bundle must have then. Without it those are trusted that the folder itself names.
+    Raises UsageError when there is no such folder, or `root` is no trusted root.
     """
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such folder; give the folder of a release")
-    entries = _entries(directory)
-    listed, problems = _listed(directory)
+    if root is not None:
+        _check_root(root)
+    entries = folder_entries(directory)
+    listed, problems = listed_files(directory)
     rows = [_digest_row(directory, path, listed, entries) for path in sorted(listed)]
     rows += [
         VerificationRow(path=path, digest="refused", signature="none", detail=why, ok=False)
@@ -94,18 +101,33 @@ def verify_release(
     for path in sorted(entries - listed.keys()):
         if path not in unlisted:
             rows.append(_row(path, "extra", "is not listed in SHA256SUMS"))
-        elif not _regular(directory / path):
+        elif not is_regular(directory / path):
             rows.append(_row(path, "refused", "is not a regular file"))
         else:
             rows.append(_row(path, "unlisted"))
+    whole = {row.path for row in rows if row.digest == "ok"}
+    rows = _explained(rows, content_problems(directory, listed, whole))
     pinned = key is not None or bool(expected.key_sha256)
-    signs = pinned or any(
-        path == PUBLIC_KEY or path.endswith(BUNDLE_SUFFIX) for path in entries | listed.keys()
+    signs = (
+        pinned
+        or root is not None
+        or any(
+            path == PUBLIC_KEY or path.endswith(BUNDLE_SUFFIX) for path in entries | listed.keys()
+        )
     )
     if signs:
-        rows = _signed_rows(directory, key, rows)
+        rows = _signed_rows(directory, key, root, rows)
         rows = _attested_rows(directory, listed, rows, expected)
-    return _report(directory, rows, signs, pinned)
+    return _report(directory, rows, signs, pinned, root)
+
+
+def _check_root(root: Path) -> None:
+    try:
+        services = trusted_services(root)
+    except ValueError as error:
+        raise UsageError(f"{root}: {error}") from error
+    if not services.names:
+        raise UsageError(f"{root}: names neither transparency log nor time-stamp authority")
 
 
 def _attested_rows(
@@ -119,17 +141,11 @@ def _attested_rows(
     for row in rows:
         if row.ok and attested_file(row.path) is not None:
             problems[row.path] = statement_problem(directory, row.path, listed, expected)
-        elif row.path == PUBLIC_KEY and _regular(directory / row.path):
+        elif row.path == PUBLIC_KEY and is_regular(directory / row.path):
             found = hashlib.sha256((directory / row.path).read_bytes()).hexdigest()
             if expected.key_sha256 not in ("", found):
                 problems[row.path] = f"is not the expected key: its SHA-256 is {found}"
-    checked = []
-    for row in rows:
-        if problem := problems.get(row.path):
-            detail = "; ".join(part for part in (row.detail, problem) if part)
-            checked.append(row.model_copy(update={"ok": False, "detail": detail}))
-        else:
-            checked.append(row)
+    checked = _explained(rows, problems)
     if expected.of_provenance and not any(attested_file(row.path) for row in rows):
         checked.append(_row("provenance", "missing", "is expected, and nothing is attested"))
     if expected.key_sha256 and not any(row.path == PUBLIC_KEY for row in rows):
@@ -137,30 +153,40 @@ def _attested_rows(
     return checked
 
 
+def _explained(rows: list[VerificationRow], problems: Mapping[str, str]) -> list[VerificationRow]:
+    """The rows with the problems that were found, by file."""
+    explained = []
+    for row in rows:
+        if problem := problems.get(row.path):
+            detail = "; ".join(part for part in (row.detail, problem) if part)
+            explained.append(row.model_copy(update={"ok": False, "detail": detail}))
+        else:
+            explained.append(row)
+    return explained
+
+
 def _signed_rows(
-    directory: Path, key: Path | None, rows: list[VerificationRow]
+    directory: Path, key: Path | None, pinned: Path | None, rows: list[VerificationRow]
 ) -> list[VerificationRow]:
     with tempfile.TemporaryDirectory(prefix="regreen-verify-") as private:
         own = directory / PUBLIC_KEY
-        trusted = key if key is not None else own if _regular(own) else None
+        trusted = key if key is not None else own if is_regular(own) else None
         copy = Path(private) / PUBLIC_KEY
         if trusted is not None:
             copy.write_bytes(trusted.read_bytes())
-        log = directory / TRUSTED_ROOT_FILE
-        root = log if _regular(log) else None
+        root = pinned or _own_root(directory)
         checked = []
         for row in rows:
             if row.path.endswith(BUNDLE_SUFFIX) or row.digest == "missing":
                 checked.append(row)
             elif row.path == PUBLIC_KEY:
-                swapped = _regular(own) and trusted and own.read_bytes() != copy.read_bytes()
+                swapped = is_regular(own) and trusted and own.read_bytes() != copy.read_bytes()
                 why = "is not the key to trust" if swapped else row.detail
                 checked.append(row.model_copy(update={"ok": row.ok and not swapped, "detail": why}))
-            elif row.digest in ("refused", "extra") or row.path in (
-                VERIFY_SCRIPT,
-                TRUSTED_ROOT_FILE,
-            ):
+            elif row.digest in ("refused", "extra") or row.path == VERIFY_SCRIPT:
                 checked.append(row)
+            elif row.path == TRUSTED_ROOT_FILE:
+                checked += _explained([row], {row.path: _root_problem(directory, pinned)})
             else:
                 signature, why = _signature(directory, row.path, copy if trusted else None, root)
                 checked.append(
@@ -175,14 +201,38 @@ def _signed_rows(
         return checked
 
 
+def _own_root(directory: Path) -> Path | None:
+    own = directory / TRUSTED_ROOT_FILE
+    return own if is_regular(own) else None
+
+
+def _trusted(directory: Path, pinned: Path | None) -> tuple[_Services, str]:
+    """Whose word is taken on which services."""
+    root = pinned or _own_root(directory)
+    try:
+        names = "" if root is None else trusted_services(root).names
+    except ValueError:
+        names = ""
+    if not names:
+        return "none", names
+    return ("own" if pinned is None else "pinned"), names
+
+
+def _root_problem(directory: Path, pinned: Path | None) -> str:
+    try:
+        return "" if pinned is None else untrusted(directory / TRUSTED_ROOT_FILE, pinned)
+    except ValueError as error:
+        return str(error)
+
+
 def _signature(
     directory: Path, path: str, key: Path | None, root: Path | None
 ) -> tuple[_Signature, str]:
     attested = attested_file(path)
-    if attested is not None and not _regular(directory / attested[0]):
+    if attested is not None and not is_regular(directory / attested[0]):
         return "bad", f"{attested[0]}, which it is about, is not there"
     bundle = directory / (path if attested else f"{path}{BUNDLE_SUFFIX}")
-    if not _regular(bundle):
+    if not is_regular(bundle):
         return "absent", f"has no signature, {bundle.name} is missing"
     if key is None:
         return "unchecked", f"no {PUBLIC_KEY} to check the signature with"
@@ -203,7 +253,7 @@ def _digest_row(
     expected = listed[path]
     if path not in entries:
         return _row(path, "missing", "is listed in SHA256SUMS and not there")
-    if not _regular(directory / path):
+    if not is_regular(directory / path):
         return _row(path, "refused", "is not a regular file")
     with (directory / path).open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -231,57 +281,10 @@ def _bill(path: Path) -> tuple[str, str]:
     try:
         parts = json.loads(path.read_bytes())[key]
         # syft's SPDX has one package more: the folder that it looked at.
-        count = sum(
-            not str(part.get("SPDXID", "")).startswith("SPDXRef-DocumentRoot-") for part in parts
-        )
+        count = sum(not str(part.get("SPDXID", "")).startswith(DOCUMENT_ROOT) for part in parts)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return "bill of materials cannot be read", ""
     return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")
-
-
-def _listed(directory: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Digest of each file that SHA256SUMS lists, and what is wrong with the list itself."""
-    sums = directory / SUMS
-    if not _regular(sums) or sums.stat().st_size > _SUMS_BYTES:
-        return {}, [(SUMS, "is missing, or not a regular file of at most 1 MiB")]
-    listed: dict[str, str] = {}
-    problems = []
-    for number, line in enumerate(sums.read_bytes().decode("utf-8", "replace").split("\n"), 1):
-        if not line:
-            continue
-        match = _LINE.fullmatch(line)
-        if match is None:
-            problems.append((SUMS, f"line {number} is not a digest, two spaces and a path"))
-        elif not _inside(match[2]):
-            problems.append((match[2], f"line {number} of {SUMS} leads out of the folder"))
-        elif match[2] in listed:
-            problems.append((match[2], f"line {number} of {SUMS} lists it a second time"))
-        else:
-            listed[match[2]] = match[1]
-    return listed, problems
-
-
-def _inside(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    plain = path.isprintable() and "\\" not in path and path == "/".join(parts)
-    return plain and path not in (SUMS, f"{SUMS}{BUNDLE_SUFFIX}") and ".." not in parts
-
-
-def _entries(directory: Path) -> set[str]:
-    """Everything in the folder that is not itself a folder; links are not followed."""
-    found = set()
-    for base, folders, files in os.walk(directory, followlinks=False):
-        links = [name for name in folders if (Path(base) / name).is_symlink()]
-        for name in [*files, *links]:
-            found.add((Path(base) / name).relative_to(directory).as_posix())
-    return found
-
-
-def _regular(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
 
 
 def _row(path: str, digest: _Digest, detail: str = "") -> VerificationRow:
@@ -290,10 +293,15 @@ def _row(path: str, digest: _Digest, detail: str = "") -> VerificationRow:
 
 
 def _report(
-    directory: Path, rows: list[VerificationRow], signs: bool, pinned: bool
+    directory: Path,
+    rows: list[VerificationRow],
+    signs: bool,
+    pinned: bool,
+    root: Path | None,
 ) -> VerificationReport:
     own = directory / PUBLIC_KEY
-    key = hashlib.sha256(own.read_bytes()).hexdigest() if _regular(own) else ""
+    key = hashlib.sha256(own.read_bytes()).hexdigest() if is_regular(own) else ""
+    services, names = _trusted(directory, root)
     # A key that is not the one to trust is why the others are bad.
     bad = sorted((row for row in rows if not row.ok), key=lambda row: row.path != PUBLIC_KEY)
     if bad:
@@ -301,6 +309,8 @@ def _report(
         summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"
     elif signs:
         summary = f"verified: {len(rows)} files, digests and signatures good"
+        if services == "own":
+            summary += f"; by the folder's own {names}"
         if not pinned:
             summary += "; the key is the folder's own: whole, but not shown who made it"
     else:
@@ -311,6 +321,7 @@ def _report(
         signed=signs and not bad,
         key=key,
         pinned=pinned,
+        services=services,
         summary=summary,
         rows=tuple(rows),
     )

@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file, put_bytes
+from activities.bill_consistency import bill_difference
 from activities.bill_schema import schema_problem
 from activities.interpreter import find_interpreter
 from activities.log_artifact import put_log
@@ -51,7 +52,7 @@ async def write_bills_of_materials(request: BillOfMaterialsRequest) -> StageVerd
 
     syft sees neither version ranges nor the inside of wheels, so the installed tree is what it is
     given. Both documents are normalised: equal contents give equal bytes. No component found is a
-    failed verdict.
+    failed verdict, and so are documents that do not list the same.
     """
     pipeline = request.pipeline
     require_isolation(pipeline.sandbox == "required")
@@ -146,6 +147,7 @@ async def _scanned(syft: Path, tree: Path, name: str, version: str, folder: Path
         else unlisted(tree, listed)
         or await schema_problem("CycloneDX 1.6", listed)
         or await schema_problem("SPDX 2.3", described)
+        or bill_difference(listed, described)
     )
     if problem:
         return StageVerdict(state="failed", summary=f"syft: {problem}")

@@ -4,7 +4,6 @@ Without one everything stays offline. An entry cannot be taken back, and so each
 once, kept, and entered once: the log answers 409 to what it holds already, and that is adopted.
 """
 
-import base64
 import hashlib
 import json
 import re
@@ -23,17 +22,12 @@ from cryptography.hazmat.primitives.serialization import (
 from temporalio.exceptions import ApplicationError
 
 from activities.bounded_response import BoundedResponses
-from activities.cosign_check import TRUSTED_ROOT
 from activities.log_entry import bundled_entry, entry_problem, proposed_entry, with_entry
 from regreen.settings import load_settings
-
-TRUSTED_ROOT_FILE = "trusted-root.json"
-"""In a release folder: the log whose entries its bundles carry, in Sigstore's form."""
 
 _SECONDS = 30.0
 _ANSWER_BYTES = 4 << 20
 _UUID = re.compile(r"/([0-9a-f]{64,80})$")
-_ALWAYS = {"start": "1970-01-01T00:00:00Z"}
 
 
 @dataclass(frozen=True)
@@ -74,23 +68,6 @@ def chosen_log() -> TransparencyLog | None:
         raise _unavailable(settings.rekor_url, "REGREEN_REKOR_KEY is no P-256 or Ed25519 key")
     public = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return TransparencyLog(settings.rekor_url.rstrip("/"), public, details)
-
-
-def trusted_root(log: TransparencyLog | None) -> dict[str, Any]:
-    """A trusted root that trusts this log and no other service (sigstore_trustroot.proto)."""
-    if log is None:
-        return dict(TRUSTED_ROOT)
-    known = {
-        "baseUrl": log.url,
-        "hashAlgorithm": "SHA2_256",
-        "publicKey": {
-            "rawBytes": base64.b64encode(log.public_key).decode(),
-            "keyDetails": log.details,
-            "validFor": _ALWAYS,
-        },
-        "logId": {"keyId": base64.b64encode(bytes.fromhex(log.identity)).decode()},
-    }
-    return TRUSTED_ROOT | {"tlogs": [known]}
 
 
 async def enter(log: TransparencyLog, bundle: Path, public_key: Path) -> dict[str, Any]:

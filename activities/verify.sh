@@ -1,10 +1,13 @@
 #!/bin/sh
 # Verifies this release folder offline with sha256sum and cosign (2.5 or later), nothing else:
-#     sh verify.sh [PUBLIC_KEY]
+#     sh verify.sh [PUBLIC_KEY [TRUSTED_ROOT]]
 # Without PUBLIC_KEY the folder's own is used: that shows that the folder is whole, not who made it.
+# TRUSTED_ROOT names the transparency log and the time-stamp authority to trust.
 set -eu
 key=${1-}
+root=${2-}
 case $key in "" | /*) ;; *) key=$PWD/$key ;; esac
+case $root in "" | /*) ;; *) root=$PWD/$root ;; esac
 cd "$(dirname "$0")"
 refuse() {
     echo "NOT VERIFIED: $1" >&2
@@ -17,15 +20,23 @@ if [ -z "$key" ]; then
 fi
 [ -f "$key" ] || refuse "$key: no such key"
 cmp -s "$key" cosign.pub || refuse "cosign.pub is not the key to trust"
-root=trusted-root.json
-log=
-if [ ! -f "$root" ]; then
-    # Nothing was entered in a transparency log.
+if [ -n "$root" ]; then
+    [ -f "$root" ] || refuse "$root: no such trusted root"
+elif [ -f trusted-root.json ]; then
+    root=trusted-root.json
+    own="$own (transparency log and time-stamps by the folder's own word)"
+else
     root=$(mktemp)
     trap 'rm -f "$root"' EXIT
     echo '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}' >"$root"
-    log=--insecure-ignore-tlog=true
 fi
+names() { # whether the trusted root has such services
+    tr -d ' \t\n' <"$root" | grep -q -F -e "\"$1\":[{"
+}
+log=
+names tlogs || log=--insecure-ignore-tlog=true
+stamps=
+if names timestampAuthorities; then stamps=--use-signed-timestamps; fi
 format=
 if cosign verify-blob --help 2>&1 | grep -q -e '--new-bundle-format='; then
     format=--new-bundle-format
@@ -36,12 +47,12 @@ good() { # COMMAND... with the bundle and the file as its last arguments
 signature() {
     name=$1
     [ -f "$1.bundle" ] || refuse "$1: has no signature, $1.bundle is missing"
-    good cosign verify-blob $format --key "$key" --trusted-root "$root" $log \
+    good cosign verify-blob $format --key "$key" --trusted-root "$root" $log $stamps \
         --bundle "$1.bundle" "$1"
 }
 attestation() { # FILE SUFFIX TYPE
     name=$1
-    good cosign verify-blob-attestation $format --key "$key" --trusted-root "$root" $log \
+    good cosign verify-blob-attestation $format --key "$key" --trusted-root "$root" $log $stamps \
         --type "$3" --bundle "$1" "${1%"$2"}"
 }
 signature SHA256SUMS

@@ -73,18 +73,26 @@ def read_waivers(root: Path) -> Waivers:
     if not folder.is_dir() or folder.is_symlink():
         return Waivers((), ())
     for path in sorted(folder.glob("*.json")):
-        name = f"{FOLDER}/{path.name}"
-        document = _document(path)
-        if isinstance(document, str):
-            remarks.append(f"{name} waives nothing: {document}")
-            continue
-        for number, statement in enumerate(document.statements, start=1):
-            found = _waivers(document, statement, name)
-            if isinstance(found, str):
-                about = statement.vulnerability.name
-                remarks.append(f"{name}, statement {number} ({about}) waives nothing: {found}")
-            else:
-                valid += found
+        read = read_document(path, f"{FOLDER}/{path.name}")
+        valid += read.valid
+        remarks += read.remarks
+    return Waivers(tuple(valid), tuple(remarks))
+
+
+def read_document(path: Path, name: str) -> Waivers:
+    """Read one document, which is called `name` in remarks and waivers."""
+    document = _document(path)
+    if isinstance(document, str):
+        return Waivers((), (f"{name} waives nothing: {document}",))
+    valid: list[Waiver] = []
+    remarks: list[str] = []
+    for number, statement in enumerate(document.statements, start=1):
+        found = _waivers(document, statement, name)
+        if isinstance(found, str):
+            about = statement.vulnerability.name
+            remarks.append(f"{name}, statement {number} ({about}) waives nothing: {found}")
+        else:
+            valid += found
     return Waivers(tuple(valid), tuple(remarks))
 
 

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     """Transparency log (Rekor, API v1) for signatures of releases. Unset: none."""
     rekor_key: Path | None = None
     """The log's public key in PEM."""
+    timestamp_url: str | None = None
+    """Time-stamp authority (RFC 3161) for signatures of releases. Unset: none."""
+    timestamp_certificates: Path | None = None
+    """The authority's certificates in PEM: its own first, its root last."""
     builder: str = "urn:regreen:builder"
     """Name of this installation as the builder, for the provenance of releases."""
     publish_to: str = ""

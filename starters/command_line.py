@@ -305,22 +305,26 @@ def verify(
     key_sha256: Annotated[
         str, typer.Option(help="SHA-256 of the public key's file, from the release's tag.")
     ] = "",
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(help="The transparency log and time-stamp authority to trust."),
+    ] = None,
     repository: Annotated[str, typer.Option(help="OWNER/NAME it must be built from.")] = "",
     commit: Annotated[str, typer.Option(help="Commit it must be built from.")] = "",
     builder: Annotated[str, typer.Option(help="Builder that must have made it.")] = "",
     json: Json = False,
 ) -> int:
-    """Verify a release folder offline: digests, signatures, attestations, bills, checklist.
+    """Verify a release folder offline: digests, signatures, attestations, checklist, waivers.
 
     Without `--key` or `--key-sha256` the folder's own key is used: that shows that it is whole,
-    not who made it.
+    not who made it. `--trusted-root` takes a `trusted-root.json`, as a release folder has one.
 
     Examples: `regreen verify dist/v1.2.0` · `regreen verify dist/v1.2.0 --key release.pub`
     """
     expected = Expectations(
         key_sha256=key_sha256, repository=repository, commit=commit, builder=builder
     )
-    return complete(verification.verify(directory, key, expected, json=json))
+    return complete(verification.verify(directory, key, trusted_root, expected, json=json))
 
 
 @app.command()

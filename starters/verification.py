@@ -10,13 +10,22 @@ from regreen.errors import EXIT_FAILED, EXIT_OK, UsageError
 from starters.console import output, print_json
 
 
-async def verify(directory: Path, key: Path | None, expected: Expectations, *, json: bool) -> int:
+async def verify(
+    directory: Path,
+    key: Path | None,
+    root: Path | None,
+    expected: Expectations,
+    *,
+    json: bool,
+) -> int:
     """Print what was checked of each file; returns 1 when anything is wrong."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such folder")
     if key is not None and not key.is_file():
         raise UsageError(f"{key}: no such public key")
-    report = verify_release(directory, key, expected)
+    if root is not None and not root.is_file():
+        raise UsageError(f"{root}: no such trusted root")
+    report = verify_release(directory, key, expected, root)
     if json:
         print_json(report.model_dump(mode="json"))
         return EXIT_OK if report.ok else EXIT_FAILED

@@ -35,6 +35,7 @@ async def judged_gates(
     )
     verdicts = tuple(_required(line, stage, verdict) for verdict in weighed.verdicts)
     line.waived += [verdict for verdict in verdicts if verdict.reopens]
+    line.waivers += [weighed.waivers] if weighed.waivers else []
     states = {verdict.state for verdict in verdicts}
     state: StageState = "passed" if states & {"passed", "waived"} else "skipped"
     if "failed" in states:

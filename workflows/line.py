@@ -57,6 +57,8 @@ class Line:
     """By test stage: the fingerprint of the workspace that it measured."""
     waived: list[GateVerdict] = field(default_factory=list)
     """Gates that pass only because of waivers, and until when."""
+    waivers: list[ArtifactRef] = field(default_factory=list)
+    """Of each stage that needs some: all of them, as `WeighedGates.waivers`."""
     packages: list[ArtifactRef] = field(default_factory=list)
     """Wheel, sdist and bills of materials; built once and never again."""
     pull_request: PullRequest | None = None
@@ -132,6 +134,7 @@ class Line:
         self.measured_on.clear()
         self.unhealed_coverage.clear()
         self.waived.clear()
+        self.waivers.clear()
         self.packages.clear()
         self.plan = None
         self.checklist = None

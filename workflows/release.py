@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         write_checksums,
     )
     from activities.release_verification import verify_published_release
+    from activities.release_waivers import write_waivers
     from regreen.contracts.publishing import PublishedParts, TargetRequest
     from regreen.contracts.release import (
         FolderReceipt,
@@ -32,8 +33,9 @@ with workflow.unsafe.imports_passed_through():
         TagRequest,
     )
     from regreen.contracts.run import Release
+    from regreen.contracts.waivers import ReleasedWaivers
     from regreen.roles import Role
-    from workflows import release_targets
+    from workflows import release_targets, release_waivers
     from workflows.calls import uninterrupted
     from workflows.release_calls import call_publisher
     from workflows.release_signing import sign
@@ -59,7 +61,7 @@ class ReleaseWorkflow:
         """Release `request.files` under the plan's version and tag."""
         self._show(request)
         try:
-            files, signed = await self._sign(request)
+            files, signed, waivers = await self._sign(request)
             tag = await self._tag(request, signed)
             folder = FolderRequest(
                 run=request.run,
@@ -70,6 +72,7 @@ class ReleaseWorkflow:
             await self._draft(request, folder)
             targets = release_targets.target_requests(request, files, signed)
             await self._stage(request, targets)
+            release_waivers.check(waivers)
             folder_receipt = await uninterrupted(self._publish(request, folder))
             directory = folder_receipt.directory
             self._published = PublishedParts(tag=tag, folder=folder, targets=targets)
@@ -89,11 +92,13 @@ class ReleaseWorkflow:
             receipts=receipts,
         )
 
-    async def _sign(self, request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
-        files, signed = await sign(request)
+    async def _sign(
+        self, request: ReleaseRequest
+    ) -> tuple[tuple[ReleaseFile, ...], SignedFiles, ReleasedWaivers | None]:
+        files, signed, waivers = await sign(request)
         self._states["sign"] = signed.skipped or f"{len(files)} files, signed and attested"
         self._show(request)
-        return files, signed
+        return files, signed, waivers
 
     async def _tag(self, request: ReleaseRequest, signed: SignedFiles) -> TagRequest:
         tag = TagRequest(
@@ -191,6 +196,7 @@ ACTIVITIES: dict[Role, list[object]] = {
         attest_files,
         write_checklist,
         write_checksums,
+        write_waivers,
         create_tag,
         delete_tag,
         draft_release_folder,

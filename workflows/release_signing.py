@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.release_notes import NOTES
     from activities.signing_key import PUBLIC_KEY
     from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
-    from activities.transparency_log import TRUSTED_ROOT_FILE
+    from activities.trusted_root import TRUSTED_ROOT_FILE
     from regreen.checklist import with_signatures
     from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.checklist import Checklist
@@ -23,11 +23,15 @@ with workflow.unsafe.imports_passed_through():
         SignedFiles,
         SignRequest,
     )
+    from regreen.contracts.waivers import ReleasedWaivers
+    from workflows import release_waivers
     from workflows.release_calls import call_publisher
 
 
-async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], SignedFiles]:
-    """Every file of the release folder, and what was signed.
+async def sign(
+    request: ReleaseRequest,
+) -> tuple[tuple[ReleaseFile, ...], SignedFiles, ReleasedWaivers | None]:
+    """Every file of the release folder, what was signed, and what it tells of waivers.
 
     Raises ApplicationErrors: `ReleaseRefused` for a name that no file can have, `ChecklistUnmet`
     for a checklist with an item that is not met, once it is known what is signed.
@@ -35,7 +39,10 @@ async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], Signed
     files = _released_files([(ref.name, ref) for ref in request.files])
     bills = tuple(file for file in files if file.path.endswith((CYCLONEDX_SUFFIX, SPDX_SUFFIX)))
     packages = tuple(file for file in files if file not in bills)
+    waivers = await release_waivers.tell(request, packages)
+    release_waivers.check(waivers)
     files += _released_files([(NOTES, request.plan.notes), *_patches(request)])
+    files += () if waivers is None else (waivers.file,)
     signed = await _signatures(request, files)
     checklist = with_signatures(request.checklist, (*packages, *bills), signed)
     if checklist.incomplete:
@@ -56,7 +63,7 @@ async def sign(request: ReleaseRequest) -> tuple[tuple[ReleaseFile, ...], Signed
     )
     listed = ReleaseFile(path=SUMS, content=sums)
     over_sums = () if signed.skipped else (await _signatures(request, (listed,))).bundles
-    return (*files, listed, *over_sums), signed
+    return (*files, listed, *over_sums), signed, waivers
 
 
 async def _signatures(request: ReleaseRequest, files: tuple[ReleaseFile, ...]) -> SignedFiles:

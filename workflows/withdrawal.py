@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.signing_key import PUBLIC_KEY
     from activities.withdrawal import withdraw_release_folder, write_withdrawal
     from regreen.contracts.publishing import (
+        TargetRequest,
         Withdrawal,
         WithdrawalRecord,
         WithdrawnFolder,
@@ -30,14 +31,7 @@ class WithdrawalWorkflow:
     async def run(self, request: WithdrawRequest) -> Withdrawal:
         """Withdraw the release; what cannot be taken back is told, not hidden."""
         parts = request.parts
-        taken = [
-            await call_publisher(
-                withdraw_from_target,
-                target,
-                summary=f"{target.target.label}: withdraw {target.tag}",
-            )
-            for target in reversed(parts.targets)
-        ]
+        taken = [await self._target(target) for target in reversed(parts.targets)]
         taken.append(await self._tag(parts.tag))
         directory = await call_publisher(
             withdraw_release_folder,
@@ -51,6 +45,18 @@ class WithdrawalWorkflow:
             taken=tuple(taken),
             directory=directory,
         )
+
+    async def _target(self, target: TargetRequest) -> TakenBack:
+        label = target.target.label
+        try:
+            return await call_publisher(
+                withdraw_from_target, target, summary=f"{label}: withdraw {target.tag}"
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            # What one place refuses must not keep the release in the others.
+            return TakenBack(target=label, done=f"NOT withdrawn: {one_line(error)}", left=(label,))
 
     async def _tag(self, tag: TagRequest) -> TakenBack:
         try:

@@ -171,6 +171,8 @@ class WeighedGates(Contract):
     verdicts: tuple[GateVerdict, ...]
     sarif: ArtifactRef | None = None
     """All findings of the stage, a SARIF 2.1.0 run for each tool."""
+    waivers: ArtifactRef | None = None
+    """JSON Lines of each `Waiver` that excuses a finding which would block; None without one."""
     score: int | None = None
     """The security score, 0 to 100; None for a stage that is not about security, and where a scan
     does not count."""

@@ -38,6 +38,8 @@ class ReleaseRequest(Contract):
     """Commit that the tag names: the fetched one, or the head of the heal branch."""
     settings: ReleaseSection
     require: tuple[str, ...] = ()
+    waivers: tuple[ArtifactRef, ...] = ()
+    """What let gates pass, as `WeighedGates.waivers`."""
     tagged_at: str
     """ISO 8601 time for the tag, from the workflow's clock, so that a retry makes the same tag."""
     pipeline: Pipeline = Pipeline()
@@ -74,7 +76,7 @@ class SignedFiles(Contract):
     """One cosign bundle a file, at FILE.bundle."""
     public_key: ArtifactRef | None
     trusted_root: ArtifactRef | None = None
-    """The transparency log that the bundles' entries are in; None when there is none."""
+    """The transparency log and time-stamp authority whose word the bundles carry; None without."""
     skipped: str = ""
     """Why nothing was signed; empty when everything was."""
 
@@ -187,6 +189,9 @@ class VerificationReport(Contract):
     """SHA-256 of the public key in the folder; empty without one."""
     pinned: bool = False
     """The key was known beforehand. Otherwise the folder is whole, and anyone may have made it."""
+    services: Literal["none", "own", "pinned"] = "none"
+    """Whose word on transparency log and time-stamps was taken: the folder's own, or one that was
+    known beforehand."""
     summary: str
     """One line for a person; what is wrong first."""
     rows: tuple[VerificationRow, ...]

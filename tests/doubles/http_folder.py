@@ -19,6 +19,8 @@ class HttpFolder:
     fails: list[str] = field(default_factory=list)
     """Each is used up by one PUT: `before` or `after` it is stored the answer is 500."""
     authorization: str = "Bearer of the test"
+    refuses: dict[str, int] = field(default_factory=dict)
+    """Status of each DELETE whose path ends so."""
     serves: dict[str, bytes] = field(default_factory=dict)
     """What readers get in place of what was stored."""
 
@@ -50,6 +52,10 @@ def http_folder(port: int = 0) -> Iterator[HttpFolder]:
             self._send(404) if content is None else self._send(200, content)
 
         def do_DELETE(self) -> None:
+            refused = [each for end, each in folder.refuses.items() if self.path.endswith(end)]
+            if refused:
+                self._send(refused[0])
+                return
             self._send(404 if folder.files.pop(self.path, None) is None else 204)
 
         def _send(self, status: int, content: bytes = b"") -> None:

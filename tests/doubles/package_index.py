@@ -25,6 +25,11 @@ class PackageIndex:
     """Each is used up by one upload: it answers 500 `before` or `after` it was stored, or is stored
     and answers nothing for half a minute: `silent`, or answers 409 where pypiserver, as PyPI,
     tells twine 400: `conflict`."""
+    removals: list[str] = field(default_factory=list)
+    """Each is used up by one `remove_pkg`, and is the status that it is answered with; `yank`: it
+    is yanked, as by an index that can do that."""
+    yanked: bool = False
+    """Whether the pages say of each file that it is yanked."""
     meanwhile: list[Callable[[], None]] = field(default_factory=list)
     """Each is used up by one upload: what somebody else does before it is stored."""
     uploads: list[str] = field(default_factory=list)
@@ -40,6 +45,18 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
+def _with_yanks(
+    application: Callable[..., Iterable[bytes]], environ: dict[str, Any], start: Callable[..., Any]
+) -> Iterable[bytes]:
+    """The page with every link yanked, as PEP 592 has it."""
+    begun: list[Any] = []
+    body = b"".join(application(environ, lambda *given: begun.extend(given)))
+    body = body.replace(b"<a ", b'<a data-yanked="" ')
+    others = [each for each in begun[1] if each[0].lower() != "content-length"]
+    start(begun[0], [*others, ("Content-Length", str(len(body)))])
+    return [body]
+
+
 @contextmanager
 def package_index(folder: Path, port: int = 0) -> Iterator[PackageIndex]:
     """Serve the packages in a folder until the block ends."""
@@ -53,7 +70,16 @@ def package_index(folder: Path, port: int = 0) -> Iterator[PackageIndex]:
 
     def failing(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "POST":
-            return application(environ, start)
+            return (
+                _with_yanks(application, environ, start)
+                if index.yanked
+                else application(environ, start)
+            )
+        if "urlencoded" in environ.get("CONTENT_TYPE", "") and index.removals:
+            status = index.removals.pop(0)
+            index.yanked = status == "yank"
+            start("200 OK" if index.yanked else status, [("Content-Length", "0")])
+            return []
         fault = index.fails.pop(0) if index.fails else ""
         if index.meanwhile:
             index.meanwhile.pop(0)()

@@ -214,3 +214,18 @@ def test_verify_of_a_folder_that_is_not_there(program: Program, tmp_path: Path) 
     line = _one_line(program.run("verify", tmp_path / "nowhere"), 2)
 
     assert "no such folder" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "no such trusted root"), ("[]", "is no trusted root")]
+)
+def test_verify_by_what_is_no_trusted_root(
+    program: Program, tmp_path: Path, content: str | None, said: str
+) -> None:
+    root = tmp_path / "known.json"
+    if content is not None:
+        root.write_text(content)
+    line = _one_line(program.run("verify", tmp_path, "--trusted-root", root), 2)
+
+    assert "known.json" in line
+    assert said in line

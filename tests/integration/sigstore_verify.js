@@ -9,17 +9,18 @@ const { Verifier, toSignedEntity, toTrustMaterial } = require('@sigstore/verify'
 
 const folder = process.argv[2];
 const publicKey = createPublicKey(readFileSync(join(folder, 'cosign.pub')));
-const log = join(folder, 'trusted-root.json');
-const logged = existsSync(log);
-const root = logged
-    ? JSON.parse(readFileSync(log))
+const own = join(folder, 'trusted-root.json');
+const root = existsSync(own)
+    ? JSON.parse(readFileSync(own))
     : { mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1' };
 const trust = toTrustMaterial(
     TrustedRoot.fromJSON(root),
     () => ({ publicKey, validFor: () => true }),
 );
 // The time that a log promises counts as a time-stamp here.
-const wanted = { tlogThreshold: +logged, ctlogThreshold: 0, timestampThreshold: +logged };
+const logs = (root.tlogs || []).length;
+const stamps = logs + (root.timestampAuthorities || []).length;
+const wanted = { tlogThreshold: logs, ctlogThreshold: 0, timestampThreshold: stamps };
 const attestation = /\.(provenance|cdx\.json|spdx\.json)\.sigstore\.json$/;
 
 let count = 0;

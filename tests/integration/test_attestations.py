@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from activities.release_folder import (
     write_checksums,
 )
 from activities.release_verification import verify_release
+from activities.signature_services import chosen_services
 from regreen.checklist import with_signatures
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.healing import Heal
@@ -36,8 +38,10 @@ from regreen.contracts.release import (
 from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import Review
 from regreen.contracts.source import Source, Workspace
+from regreen.errors import UsageError
 from regreen.pipeline_file import Pipeline
 from regreen.tools.locate import find
+from tests.doubles.timestamp_authority import timestamp_authority
 from tests.doubles.transparency_log import transparency_log
 from tests.integration.cosign_generations import GENERATIONS, use_cosign
 from tests.met_checklist import met_checklist
@@ -59,17 +63,21 @@ CONTENTS = {
 }
 COMMIT = "c" * 40
 PROVENANCE = f"{WHEEL}.provenance.sigstore.json"
+ROOT = "trusted-root.json"
 APPROVAL = Review(reviewer="ada", decision="approve", tree="b" * 40, source="command-line")
 
 
 async def _released(
-    *, approvals: tuple[Review, ...] = (APPROVAL,), told: ArtifactRef | None = None
+    *,
+    approvals: tuple[Review, ...] = (APPROVAL,),
+    told: ArtifactRef | None = None,
+    changed: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     """A release; `told` is a checklist for the provenance in place of the folder's."""
     files = tuple(
         [
             ReleaseFile(path=path, content=await put_bytes(path.rpartition("/")[2], data))
-            for path, data in CONTENTS.items()
+            for path, data in {**CONTENTS, **changed}.items()
         ]
     )
     signatures = await sign_files(SignRequest(files=files))
@@ -135,18 +143,25 @@ def _request(files: tuple[ReleaseFile, ...], approvals: tuple[Review, ...]) -> A
     )
 
 
-@pytest.fixture(scope="module", params=[*GENERATIONS, "2.5 with a transparency log"])
+@pytest.fixture(scope="module", params=[*GENERATIONS, "2.5 with services"])
 async def original(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
     """A release of each generation of cosign, and which one it was."""
-    generation, _, logged = request.param.partition(" ")
+    generation, _, served = request.param.partition(" ")
     folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch, transparency_log() as log:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        transparency_log() as log,
+        timestamp_authority() as authority,
+    ):
         patch.setenv("REGREEN_STATE", str(folder))
-        if logged:
+        if served:
             patch.setenv("REGREEN_REKOR_URL", log.address)
             patch.setenv("REGREEN_REKOR_KEY", str(log.write_key(folder / "rekor.pub")))
+            certificates = authority.write_certificates(folder / "authority.pem")
+            patch.setenv("REGREEN_TIMESTAMP_URL", authority.address)
+            patch.setenv("REGREEN_TIMESTAMP_CERTIFICATES", str(certificates))
         use_cosign(generation, patch)
         return generation, await _released()
 
@@ -190,9 +205,11 @@ def test_the_untouched_release_passes_with_regreen_and_with_the_script(place: Pa
     report = verify_release(place, expected=expected)
     assert (report.ok, report.pinned) == (True, True), report.summary
     assert {row.signature for row in report.rows if row.path.endswith(".sigstore.json")} == {"ok"}
+    served = (place / ROOT).exists()
+    own = " (transparency log and time-stamps by the folder's own word)" if served else ""
     said = _by_script(place, str(place / "cosign.pub"))
     assert (said.returncode, said.stderr) == (0, ""), said.stderr
-    assert said.stdout == f"verified: {len(report.rows)} files\n"
+    assert said.stdout == f"verified: {len(report.rows)} files{own}\n"
 
 
 @pytest.fixture(scope="session")
@@ -284,14 +301,22 @@ def _entry_of_another(place: Path) -> None:
     (place / f"{WHEEL}.bundle").write_text(json.dumps(bundle))
 
 
+def _stamp_of_another(place: Path) -> None:
+    bundle, other = (json.loads((place / f"{name}.bundle").read_text()) for name in (WHEEL, SDIST))
+    stamps = other["verificationMaterial"]["timestampVerificationData"]
+    bundle["verificationMaterial"]["timestampVerificationData"] = stamps
+    (place / f"{WHEEL}.bundle").write_text(json.dumps(bundle))
+
+
 def _without_log(place: Path) -> None:
-    (place / "trusted-root.json").unlink()
+    (place / ROOT).unlink()
 
 
 LOG_TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "log entry of another artifact": (_entry_of_another, WHEEL),
-    "another log": (lambda place: _flip(place / "trusted-root.json"), "trusted-root.json"),
+    "another log": (lambda place: _flip(place / ROOT), "trusted-root.json"),
     "no log any more": (_without_log, "trusted-root.json"),
+    "time-stamp of another artifact": (_stamp_of_another, WHEEL),
 }
 TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "artifact": (lambda place: _flip(place / WHEEL), WHEEL),
@@ -324,7 +349,7 @@ def test_tampering_is_refused_and_named(case: str, place: Path) -> None:
 
 @pytest.mark.parametrize("case", LOG_TAMPERINGS)
 def test_tampering_with_the_log_is_refused_and_named(case: str, place: Path) -> None:
-    if not (place / "trusted-root.json").exists():
+    if not (place / ROOT).exists():
         return
     tamper, culprit = LOG_TAMPERINGS[case]
     tamper(place)
@@ -335,6 +360,94 @@ def test_tampering_with_the_log_is_refused_and_named(case: str, place: Path) -> 
     if tamper is _entry_of_another:
         assert "transparency log is about another signature" in bad[WHEEL]
     assert _by_script(place).returncode == 1
+
+
+def test_services_that_are_known_beforehand_are_what_the_folder_is_checked_by(
+    place: Path, tmp_path: Path
+) -> None:
+    if not (place / ROOT).exists():
+        return
+    known = Path(shutil.copy(place / ROOT, tmp_path))
+    own, pinned = verify_release(place), verify_release(place, root=known)
+    assert (own.ok, own.services) == (True, "own")
+    assert "by the folder's own transparency log and time-stamp authority" in own.summary
+    assert (pinned.ok, pinned.services) == (True, "pinned")
+    assert "transparency log" not in pinned.summary
+    said = _by_script(place, str(place / "cosign.pub"), str(known))
+    assert (said.returncode, said.stdout) == (0, f"verified: {len(pinned.rows)} files\n")
+
+
+@pytest.mark.parametrize(
+    ("service", "named"),
+    [("tlogs", "another transparency log"), ("timestampAuthorities", "another time-stamp")],
+)
+def test_other_services_than_those_to_trust_are_refused(
+    service: str, named: str, place: Path, tmp_path: Path
+) -> None:
+    if not (place / ROOT).exists():
+        return
+    root = json.loads((place / ROOT).read_text())
+    root[service] = _services_of_another(tmp_path)[service]
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps(root))
+    report = verify_release(place, root=known)
+    bad = {row.path: row.detail for row in report.rows if not row.ok}
+    assert named in bad[ROOT]
+    # Every signature is one of another service's then.
+    assert {WHEEL, PROVENANCE, "SHA256SUMS"} <= set(bad)
+    assert _by_script(place, str(place / "cosign.pub"), str(known)).returncode == 1
+
+
+def _services_of_another(folder: Path) -> dict[str, Any]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        transparency_log() as log,
+        timestamp_authority() as authority,
+    ):
+        certificates = authority.write_certificates(folder / "another.pem")
+        patch.setenv("REGREEN_REKOR_URL", log.address)
+        patch.setenv("REGREEN_REKOR_KEY", str(log.write_key(folder / "another.pub")))
+        patch.setenv("REGREEN_TIMESTAMP_URL", authority.address)
+        patch.setenv("REGREEN_TIMESTAMP_CERTIFICATES", str(certificates))
+        root = chosen_services().root
+    assert root is not None
+    return root
+
+
+def test_a_folder_that_was_told_to_no_log_is_refused_where_one_is_known(
+    place: Path, tmp_path: Path
+) -> None:
+    if (place / ROOT).exists():
+        return
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps(_services_of_another(tmp_path)))
+    report = verify_release(place, root=known)
+    assert not report.ok
+    assert {row.signature for row in report.rows} == {"bad", "none"}
+    assert "its entry of the transparency log is missing" in report.summary
+    assert _by_script(place, str(place / "cosign.pub"), str(known)).returncode == 1
+
+
+MEDIA_TYPE = '"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no trusted root"),
+        ("[]", "is no trusted root"),
+        ('{"statements": []}', "is no trusted root"),
+        (f'{{{MEDIA_TYPE}, "tlogs": 7}}', "is no trusted root"),
+        (f'{{{MEDIA_TYPE}, "tlogs": [{{}}]}}', "is no trusted root"),
+        ("[" * 100_000, "is no trusted root"),
+        (f"{{{MEDIA_TYPE}}}", "names neither transparency log nor time-stamp authority"),
+    ],
+)
+def test_what_is_no_trusted_root_is_a_usage_error(text: str, said: str, tmp_path: Path) -> None:
+    known = tmp_path / "known.json"
+    known.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        verify_release(tmp_path, root=known)
 
 
 @pytest.mark.parametrize(
@@ -372,6 +485,19 @@ async def test_another_checklist_than_the_provenance_tells_of_is_refused(
     report = verify_release(await _released(told=other))
     assert not report.ok
     assert "its checklist is not the one in the folder" in report.summary
+
+
+async def test_bills_of_materials_that_differ_are_refused_though_all_is_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    use_cosign("2.5", monkeypatch)
+    other = {"spdxVersion": "SPDX-2.3", "packages": [PACKAGE | {"versionInfo": "1.0.1"}]}
+    place = await _released(changed={SPDX: json.dumps(other).encode()})
+    assert _by_script(place).returncode == 0
+    report = verify_release(place)
+    bad = {row.path: (row.signature, row.detail) for row in report.rows if not row.ok}
+    assert bad == {SPDX: ("ok", "1 packages; CycloneDX lists shop 1.0.0, SPDX does not")}
 
 
 async def test_a_key_swapped_with_all_it_signed_is_refused_where_the_key_is_known(

@@ -13,8 +13,9 @@ from temporalio.exceptions import ApplicationError
 from activities import cosign
 from activities.artifact_store import get_bytes, put_bytes
 from activities.cosign import sign_files
-from activities.cosign_check import TRUSTED_ROOT, offers, refusal
+from activities.cosign_check import offers, refusal
 from activities.signing_key import own_key
+from activities.trusted_root import TRUSTED_ROOT
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release import ReleaseFile, SignRequest
 from regreen.settings import load_settings

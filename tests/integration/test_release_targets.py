@@ -220,6 +220,94 @@ async def test_a_withdrawn_release_is_gone_or_marked(place: Place) -> None:
         assert taken.left == ()
 
 
+index = pytest.mark.parametrize("place", ["index"], indirect=True)
+
+
+@index
+async def test_an_index_that_deletes_has_nothing_left(place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    for _ in range(2):
+        taken = await withdraw_from_target(request)
+        assert (taken.done, taken.left) == ("shop 1.0.0 deleted", ())
+    assert place.there(request) == {}
+
+
+@index
+async def test_an_index_that_yanks_keeps_the_files_for_those_who_name_them(place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    place.double.removals.append("yank")
+    taken = await withdraw_from_target(request)
+    assert (taken.done, taken.left) == ("shop 1.0.0 yanked", ())
+    assert place.there(request) == place.wanted(request)
+
+
+@index
+@pytest.mark.parametrize("status", ["403 Forbidden", "405 Method Not Allowed", "410 Gone"])
+async def test_an_index_that_refuses_is_left_to_a_person(status: str, place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    place.double.removals.append(status)
+    taken = await withdraw_from_target(request)
+    assert taken.done == (
+        f"yank shop 1.0.0 by hand: the index answered {status[:3]} to `remove_pkg`"
+    )
+    assert taken.left == (WHEEL,)
+
+
+@index
+@pytest.mark.parametrize("status", ["401 Unauthorized", "503 Service Unavailable"])
+async def test_an_index_in_trouble_is_asked_again(status: str, place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    place.double.removals.append(status)
+    with pytest.raises(ApplicationError, match=f"answered {status[:3]}") as caught:
+        await withdraw_from_target(request)
+    assert not caught.value.non_retryable
+    assert (await withdraw_from_target(request)).done == "shop 1.0.0 deleted"
+
+
+@pytest.mark.parametrize("place", ["http"], indirect=True)
+@pytest.mark.parametrize("status", [403, 405, 501])
+async def test_a_server_that_deletes_some_files_only_tells_which_are_left(
+    status: int, place: Place
+) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    place.double.refuses[WHEEL] = status
+    taken = await withdraw_from_target(request)
+    assert taken.done == f"2 files deleted; DELETE of the others is answered {status}"
+    assert [address.rpartition("/")[2] for address in taken.left] == [WHEEL]
+    assert set(place.there(request)) == {WHEEL}
+
+
+@pytest.mark.parametrize("place", ["http"], indirect=True)
+@pytest.mark.parametrize("status", [401, 500])
+async def test_a_server_in_trouble_is_asked_again(status: int, place: Place) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    place.double.refuses[WHEEL] = status
+    with pytest.raises(ApplicationError, match=f"answered {status}") as caught:
+        await withdraw_from_target(request)
+    assert not caught.value.non_retryable
+    place.double.refuses.clear()
+    assert (await withdraw_from_target(request)).left == ()
+
+
+@pytest.mark.parametrize("place", ["github"], indirect=True)
+@pytest.mark.parametrize(("status", "for_good"), [(403, True), (401, False), (500, False)])
+async def test_github_is_asked_again_unless_it_forbids(
+    status: int, for_good: bool, place: Place
+) -> None:
+    request = await release_request(place.section)
+    await place.publish(request)
+    place.double.refuses["repos/update-release"] = status
+    with pytest.raises(ApplicationError, match=f"answered {status}") as caught:
+        await withdraw_from_target(request)
+    assert caught.value.non_retryable == for_good
+
+
 @pytest.mark.parametrize("place", ["github"], indirect=True)
 async def test_a_tag_at_another_commit_on_github_halts_before_the_draft(place: Place) -> None:
     request = await release_request(place.section)

@@ -12,7 +12,7 @@ from activities.bandit import scan_python
 from activities.gitleaks import scan_secrets
 from activities.k6 import run_load_test
 from activities.run_findings import StageFindings, merge_findings
-from regreen.contracts.gates import Scan
+from regreen.contracts.gates import Scan, Waiver
 from regreen.pipeline_file import LoadSection, Pipeline
 from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
@@ -106,6 +106,7 @@ async def test_what_is_not_understood_waives_nothing_and_is_said(
     "document",
     [
         vex("B603"),
+        vex("B404"),
         vex("B602", {"@id": "file:tests/*"}),
         vex("B602", {"@id": "pkg:pypi/shop"}),
     ],
@@ -113,6 +114,7 @@ async def test_what_is_not_understood_waives_nothing_and_is_said(
 async def test_a_waiver_of_something_else_excuses_nothing(tmp_path: Path, document: str) -> None:
     gate = await scan(tmp_path, document)
 
+    assert gate.weighed.waivers is None
     assert (gate.state, gate.verdict.remarks) == ("failed", ())
 
 
@@ -195,6 +197,9 @@ async def test_more_findings_than_travel_with_a_scan_are_weighed_and_kept_too(
 
     assert [each.place for each in gate.verdict.blocking] == ["shop/other.py:5"]
     assert gate.weighed.sarif is not None
+    assert gate.weighed.waivers is not None
+    (line,) = (await get_bytes(gate.weighed.waivers)).splitlines()
+    assert Waiver.model_validate_json(line).subject == "file:shop/run.py"
     (run,) = json.loads(await get_bytes(gate.weighed.sarif))["runs"]
     assert len(run["results"]) == scan.found
     assert len([result for result in run["results"] if "suppressions" in result]) == 60

@@ -43,6 +43,7 @@ from regreen.contracts.reviewer import ReviewerAnswer
 from regreen.contracts.run import PipelineRequest, PullRequest, SourceFetched, StageVerdict
 from regreen.contracts.source import Source
 from regreen.contracts.testing import TestFailure, TestReport, Triage, Verification
+from regreen.contracts.waivers import ReleasedWaivers
 from regreen.pipeline_file import (
     HealSection,
     LoadSection,
@@ -163,8 +164,13 @@ def weighed_with(*waivers: Waiver) -> Callable[[GateWeighing], WeighedGates]:
         scans = joined(weighing.scans, weighing.stage, weighing.pipeline.require)
         verdicts = [weigh(scan, weighing.pipeline, known, now) for scan in scans]
         log = ref(f"{weighing.stage}.sarif").model_copy(update={"media_type": SARIF})
-        score = 100 if weighing.stage == "security" else None
-        return WeighedGates(verdicts=tuple(verdicts), sarif=log, score=score)
+        needed = any(verdict.reopens for verdict in verdicts)
+        return WeighedGates(
+            verdicts=tuple(verdicts),
+            sarif=log,
+            waivers=ref(f"{weighing.stage}.waivers.jsonl") if needed else None,
+            score=100 if weighing.stage == "security" else None,
+        )
 
     return answer
 
@@ -333,6 +339,10 @@ ALL_GREEN: dict[str, Any] = {
     "attest_files": _attested,
     "write_checklist": ref("checklist.json"),
     "write_checksums": ref("SHA256SUMS"),
+    "write_waivers": ReleasedWaivers(
+        file=ReleaseFile(path="waivers.openvex.json", content=ref("waivers.openvex.json")),
+        first_to_end=waiver("B602", "9999-12-31"),
+    ),
     "create_tag": _tagged,
     "delete_tag": True,
     "draft_release_folder": _FOLDER,

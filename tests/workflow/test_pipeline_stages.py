@@ -36,6 +36,8 @@ from tests.workflow.sample_answers import (
     reproducible,
     scanned,
     still_red,
+    waiver,
+    weighed_with,
 )
 from tests.workflow.scripted_activities import Held, Script, refusal, serving
 
@@ -388,6 +390,22 @@ async def test_what_a_linter_finds_keeps_no_stage_from_healing_and_ends_before_a
     assert (found["unit"], found["lint"], found["approval"]) == ("healed", "failed", "skipped")
     [asked] = script.given("lint_with_ruff")
     assert asked.workspace.patches == (ref("one.patch"),)
+
+
+async def test_a_release_is_told_what_waivers_let_its_gates_pass(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    script.answer("scan_python", scanned("static-analysis", "bandit", finding("B602")))
+    script.answer("weigh_gates", weighed_with(waiver("B602", "9999-12-31")))
+    async with serving(worker_client, script):
+        report = await (await start_run(env.client)).result()
+    assert report.state == "released"
+    [told] = script.given("write_waivers")
+    assert [ref.name for ref in told.waivers] == ["security.waivers.jsonl"]
+    wanted = ["shop-1.1.0-py3-none-any.whl", "shop-1.1.0.tar.gz"]
+    assert [file.path for file in told.packages] == wanted
+    [folder] = script.given("publish_release_folder")
+    assert "waivers.openvex.json" in {file.path for file in folder.files}
 
 
 async def test_a_release_without_packages_fails(

@@ -5,7 +5,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,11 +40,13 @@ from regreen.contracts.release import (
 from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import PipelineRequest, Release, RunReport, StageReport
 from regreen.contracts.source import Source, Workspace
+from regreen.contracts.waivers import ReleasedWaivers, WaiversRequest
 from regreen.pipeline_file import ReleaseSection
 from regreen.roles import task_queue
 from starters.runs import waits_of_release
 from tests.integration.wheel_project import FILES, git, need, repository, workspace
 from tests.met_checklist import met_checklist
+from tests.workflow.sample_answers import waiver
 from workflows.release import ACTIVITIES, ReleaseWorkflow
 
 SIGNED = [
@@ -70,6 +72,7 @@ class Publisher:
         self.checklists: list[Checklist] = []
         self.failures: dict[str, list[Exception]] = {}
         self.unsigned = False
+        self.waiver_ends = "9999-12-31"
         self.waits_in = ""
         self.waiting = asyncio.Event()
         self.release = asyncio.Event()
@@ -112,6 +115,12 @@ class Publisher:
         return _ref("SHA256SUMS")
 
     @activity.defn
+    async def write_waivers(self, request: WaiversRequest) -> ReleasedWaivers:
+        await self._note("write_waivers")
+        stored = ReleaseFile(path="waivers.openvex.json", content=_ref("waivers.openvex.json"))
+        return ReleasedWaivers(file=stored, first_to_end=waiver("B602", self.waiver_ends))
+
+    @activity.defn
     async def create_tag(self, request: TagRequest) -> TagReceipt:
         await self._note("create_tag")
         return TagReceipt(name=request.name, commit=request.commit, object="f" * 40, adopted=False)
@@ -151,6 +160,7 @@ class Publisher:
             self.attest_files,
             self.write_checklist,
             self.write_checksums,
+            self.write_waivers,
             self.create_tag,
             self.delete_tag,
             self.draft_release_folder,
@@ -394,6 +404,54 @@ async def test_what_fails_after_the_pivot_takes_nothing_back(
     async with _started(env.client, publisher.all(), _request()) as handle:
         await _failure(handle)
     assert publisher.calls == PUBLISHED
+
+
+async def test_waivers_are_told_in_the_folder_and_signed(
+    env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    request = _request().model_copy(update={"waivers": (_ref("security.waivers.jsonl"),)})
+    async with _started(env.client, publisher.all(), request) as handle:
+        await handle.result()
+    assert publisher.calls == ["write_waivers", *PUBLISHED]
+    paths = {file.path for file in publisher.drafts[0].files}
+    assert {"waivers.openvex.json", "waivers.openvex.json.bundle"} <= paths
+
+
+async def test_a_waiver_that_has_ended_when_the_release_begins_ends_it(
+    env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    publisher.waiver_ends = "2026-01-01"
+    request = _request().model_copy(update={"waivers": (_ref("security.waivers.jsonl"),)})
+    async with _started(env.client, publisher.all(), request) as handle:
+        failure = await _failure(handle)
+    assert isinstance(failure, ApplicationError)
+    assert (failure.type, failure.non_retryable) == ("WaiverEnded", True)
+    assert failure.message == (
+        "a gate is open again: the waiver of B602 by shop team ended on 2026-01-01"
+    )
+    assert publisher.calls == ["write_waivers"]
+
+
+async def test_a_waiver_that_ends_before_the_pivot_takes_everything_back(
+    env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    ends = datetime.now(UTC) + timedelta(seconds=8)
+    publisher.waiver_ends = ends.isoformat()
+
+    @activity.defn(name="draft_release_folder")
+    async def draft(request: FolderRequest) -> FolderReceipt:
+        while datetime.now(UTC) <= ends:
+            activity.heartbeat()
+            await asyncio.sleep(0.05)
+        return await publisher.draft_release_folder(request)
+
+    others = [step for step in publisher.all() if step.__name__ != "draft_release_folder"]
+    request = _request().model_copy(update={"waivers": (_ref("security.waivers.jsonl"),)})
+    async with _started(env.client, [draft, *others], request) as handle:
+        failure = await _failure(handle)
+    assert isinstance(failure, ApplicationError)
+    assert failure.type == "WaiverEnded"
+    assert publisher.calls == ["write_waivers", *ALL, *BACK]
 
 
 before_the_pivot = pytest.mark.parametrize(

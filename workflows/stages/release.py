@@ -33,6 +33,7 @@ async def execute(line: Line) -> StageReport:
             commit=line.head,
             settings=settings,
             require=line.pipeline.require,
+            waivers=tuple(line.waivers),
             tagged_at=workflow.now().isoformat(),
             pipeline=line.pipeline,
             heals=line.all_heals,

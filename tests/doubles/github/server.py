@@ -46,6 +46,8 @@ class GithubDouble:
     """Operation id, and what it answers once, before anything is done."""
     denied: set[str] = field(default_factory=set)
     """Operation ids that the token's permissions are not enough for."""
+    refuses: dict[str, int] = field(default_factory=dict)
+    """Operation id, and the status that it is always answered with."""
     held: dict[str, threading.Event] = field(default_factory=dict)
     """Operation id, and what its requests wait for, half a minute at most, before they are done."""
 
@@ -103,6 +105,8 @@ def github_double(
             for planned in [each for each in double.answers if each[0] == name][:1]:
                 double.answers.remove(planned)
                 return planned[1]
+            if name in double.refuses:
+                return Answer(double.refuses[name], {"message": "Not for you"})
             if (name, "before") in double.fails:
                 double.fails.remove((name, "before"))
                 return Answer(500, {"message": "Server Error"})
