@@ -7,12 +7,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.git import git, object_format
+from activities.git_credentials import git_credentials
 from activities.heartbeat import heartbeating
 from activities.source import read_pipeline
 from activities.workspace import private_folder
 from regreen.contracts.repository import EventSelection, Selected
 from regreen.errors import UsageError
 from regreen.event_selection import why_not_selected
+from regreen.settings import load_settings
 
 # What git says when a server does not have, or does not give, what was asked for by name.
 _GONE = re.compile(r"not our ref|unadvertised object|couldn't find remote ref|git cat-file: ")
@@ -40,11 +42,12 @@ async def select_event(asked: EventSelection) -> Selected:
 
 async def _fetch(bare: Path, asked: EventSelection) -> bool:
     """Whether the commit could be had, by itself or, where the server wants that, by its ref."""
+    credentials = await git_credentials(asked.location, load_settings())
     wanted = [asked.commit, f"refs/heads/{asked.ref}", f"refs/tags/{asked.ref}"]
     for each in wanted:
         fetch = ["fetch", "--quiet", "--depth=1", "--end-of-options", asked.location, each]
         try:
-            await heartbeating(git(fetch, cwd=bare), f"git fetch {each}")
+            await heartbeating(git(fetch, cwd=bare, env=credentials), f"git fetch {each}")
             await git(["cat-file", "-e", f"{asked.commit}^{{commit}}"], cwd=bare)
         except ApplicationError as error:
             if not _GONE.search(error.message):
