@@ -18,10 +18,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_file, put_bytes
 from activities.git import git
+from activities.git_credentials import git_credentials
 from activities.heartbeat import heartbeating
 from activities.workspace import private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release import PlanRequest, ReleasePlan
+from regreen.settings import load_settings
 
 NOTES = "RELEASE_NOTES.md"
 
@@ -232,7 +234,8 @@ async def _merged_tags(bare: Path, commit: str, prefix: str) -> list[VersionTag]
 
 
 async def _taken(location: str, prefix: str) -> list[Version]:
-    listed = await git(["ls-remote", "--tags", "--refs", "--", location])
+    credentials = await git_credentials(location, load_settings())
+    listed = await git(["ls-remote", "--tags", "--refs", "--", location], env=credentials)
     names = (
         line.partition("refs/tags/")[2] for line in listed.decode(errors="replace").split("\n")
     )
