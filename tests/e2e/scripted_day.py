@@ -1,6 +1,5 @@
 """A day of a repository on GitHub: who pushes, reviews and listens, and what is in between."""
 
-import contextlib
 import hashlib
 import hmac
 import json
@@ -16,14 +15,21 @@ from typing import Any
 
 import httpx2
 
-from tests.doubles.chat import Chat, chat
+from regreen.contracts.run import RunReport
+from tests.doubles.chat import Chat, Service, chat
 from tests.doubles.github.server import GithubDouble, github_double
-from tests.doubles.github.state import PullReview
+from tests.doubles.github.state import Pull
 from tests.e2e.plain_repository import git, plain_repository
 from tests.e2e.regreen_program import Program, Started, kill_tree, wait_until
+from tests.e2e.server_questions import executions, report
 
 NAME = "example/shop"
 SECRET = "of-the-scripted-day"
+Delivery = tuple[str, dict[str, Any]]
+"""An event's name and what GitHub tells of it."""
+
+# More than GitHub is asked between two of a run's states.
+_REQUESTS = 30
 _FILES = {
     "shop.py": "def clamp(value, high):\n    if value < high:\n        return high\n"
     "    return value\n",
@@ -65,18 +71,38 @@ class Day:
     program: Program
     github: GithubDouble
     services: Chat
+    bare: Path
+    """The repository on the double."""
     commit: str
     stack: ExitStack
     ports: tuple[int, ...]
     running: dict[str, Started] = field(default_factory=dict)
-    answers: list[tuple[str, int]] = field(default_factory=list)
-    """Event and status of each delivery."""
+    statuses: set[int] = field(default_factory=set)
+    """Of what the gateways answered, without those that are delivered again."""
+
+    @property
+    def run(self) -> str:
+        """The workflow id of the push's run."""
+        return f"pipeline/{NAME}/{self.commit}"
+
+    @property
+    def pull(self) -> Pull:
+        """The only pull request."""
+        [pull] = self.github.state.pulls.values()
+        return pull
+
+    @property
+    def head(self) -> str:
+        """The commit at the head of its branch."""
+        return self.github.state.commit_of(self.pull.head)
 
     def begin(self, *names: str) -> None:
         """Start processes: `up`, `gateway-0`, `gateway-1`."""
         for name in names or ("up", "gateway-0", "gateway-1"):
             words = ["up"] if name == "up" else ["gateway", "--port", str(self._port(name))]
             self.running[name] = self.stack.enter_context(self.program.start(*words))
+            # A gateway without a server tries again after half a minute to make its schedules.
+            wait_until((self.program.state / "server.json").exists, "the server")
         wait_until(self._ready, "gateways that reach the server")
 
     def kill(self, name: str) -> None:
@@ -85,36 +111,9 @@ class Day:
         self.running[name].process.wait(30)
         self.begin(name)
 
-    def push(self, ref: str, commit: str) -> dict[str, Any]:
-        """What GitHub tells of a push."""
-        return self._about(
-            {"ref": f"refs/heads/{ref}", "after": commit, "head_commit": {"id": commit}}, "ada"
-        )
-
-    def pull_request(self, action: str) -> dict[str, Any]:
-        """What GitHub tells of the heals' pull request."""
-        return self._about({"action": action, "pull_request": self._pull()}, "regreen")
-
-    def review(self, by: str, state: str, commit: str = "") -> dict[str, Any]:
-        """A review on the heals' pull request, which the API knows from now on, too."""
-        head = commit or self.head
-        number = self.github.state.next_number()
-        review = PullReview(
-            id=number, pull=self.pull.number, author=by, state=state.upper(), commit=head
-        )
-        self.github.state.reviews.append(review)
-        told = {"id": number, "state": state, "body": "", "commit_id": head}
-        about = {"action": "submitted", "review": told, "pull_request": self._pull()}
-        return self._about(about, by)
-
-    def comment(self, by: str, text: str) -> dict[str, Any]:
-        """A comment on the heals' pull request."""
-        comment = {"id": self.github.state.next_number(), "body": text}
-        issue = {"number": self.pull.number, "pull_request": {"url": ""}}
-        return self._about({"action": "created", "issue": issue, "comment": comment}, by)
-
-    def deliver(self, event: str, payload: dict[str, Any], times: int = 1) -> None:
+    def deliver(self, delivery: Delivery, times: int = 1) -> None:
         """Deliver as GitHub does, to the gateways in turn; a 5xx is delivered again."""
+        event, payload = delivery
         body = json.dumps(payload).encode()
         signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         headers = {
@@ -128,85 +127,66 @@ class Day:
 
             def taken(port: int = port) -> bool:
                 url = f"http://127.0.0.1:{port}/webhooks/github"
-                with contextlib.suppress(httpx2.TransportError):
-                    answer = httpx2.post(url, content=body, headers=headers, timeout=15)
-                    self.answers.append((event, answer.status_code))
-                    return answer.status_code < 500
-                return False
+                try:
+                    status = httpx2.post(url, content=body, headers=headers, timeout=15).status_code
+                except httpx2.TransportError:
+                    return False
+                if status < 500:
+                    self.statuses.add(status)
+                return status < 500
 
             wait_until(taken, f"the gateway to take {event}")
 
-    @property
-    def pull(self) -> Any:
-        """The only pull request."""
-        [pull] = self.github.state.pulls.values()
-        return pull
+    def report(self) -> RunReport | None:
+        """What the run tells of itself."""
+        return report(self.program.state, self.run)
 
-    @property
-    def head(self) -> str:
-        """The commit at the head of its branch."""
-        return self.github.state.commit_of(self.pull.head)
-
-    def run(self) -> Any:
-        """The document of the push's run."""
-        ended = self.program.run("status", self.commit, "--json")
-        return ended.document if ended.code == 0 else {"state": "", "workflow_id": ""}
-
-    def wait_for(self, state: str) -> None:
-        """Wait until the run is in a state, asking seldom: each question is a process."""
-        self.wait_until(lambda run: run["state"] == state, f"the run to be {state}")
-
-    def wait_until(self, true: Callable[[Any], bool], what: str) -> None:
-        """Wait until something holds of the run's document."""
+    def wait_for(self, true: Callable[[RunReport], bool], what: str) -> None:
+        """Wait until something holds of the run's report."""
 
         def holds() -> bool:
-            time.sleep(1.5)
-            return true(self.run())
+            time.sleep(0.3)
+            known = self.report()
+            assert known is None or known.state in ("running", "waiting", "released"), known.reason
+            return known is not None and true(known)
 
         wait_until(holds, what, 300)
 
-    def told(self) -> list[str]:
-        """The kinds of announcements that Slack has shown, in order."""
-        titles = [body["text"].partition(" `")[0] for body in self.services.bodies("slack")]
-        return [title.rpartition(": ")[2] for title in titles]
+    def wait_until_told(self) -> None:
+        """Wait until all that there is to tell of the run is told."""
+        query = "WorkflowType = 'AnnouncementWorkflow' AND ExecutionStatus = 'Running'"
+        wait_until(lambda: executions(self.program.state, query) == [], "the announcements")
+
+    def told(self, service: Service) -> list[str]:
+        """The kinds of announcements that a service has shown, in order."""
+        bodies = self.services.bodies(service)
+        titles = [body.get("text") or body["embeds"][0]["title"] for body in bodies]
+        return [title.partition(": ")[2].split()[0] for title in titles]
 
     def _port(self, name: str) -> int:
         return self.ports[int(name.removeprefix("gateway-"))]
 
     def _ready(self) -> bool:
-        for port in self.ports:
+        for name in self.running:
+            if name == "up":
+                continue
             try:
-                if httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code != 200:
+                url = f"http://127.0.0.1:{self._port(name)}/readyz"
+                if httpx2.get(url, timeout=5).status_code != 200:
                     return False
             except httpx2.TransportError:
                 return False
         return True
-
-    def _pull(self) -> dict[str, Any]:
-        pull = self.pull
-        return {
-            "number": pull.number,
-            "state": pull.state,
-            "merged": False,
-            "head": {"ref": pull.head, "sha": self.head, "repo": {"full_name": NAME}},
-            "base": {"ref": pull.base, "repo": {"full_name": NAME}},
-        }
-
-    def _about(self, payload: dict[str, Any], by: str) -> dict[str, Any]:
-        clone_url = f"{self.github.address}/{NAME}.git"
-        repository = {"full_name": NAME, "clone_url": clone_url, "default_branch": "main"}
-        sender = {"login": by, "type": "Bot" if by == "regreen" else "User"}
-        return payload | {"repository": repository, "sender": sender}
 
 
 @contextmanager
 def scripted_day(make_program: Any, folder: Path) -> Iterator[Day]:
     """The outside world, and the processes that are not started yet."""
     repository = plain_repository(folder / "shop", _FILES)
-    server = folder / "shop.git"
-    git(folder, "clone", "--quiet", "--bare", str(repository), str(server))
+    bare = folder / "shop.git"
+    git(folder, "clone", "--quiet", "--bare", str(repository), str(bare))
     commit = git(repository, "rev-parse", "HEAD")
-    with github_double(NAME, git=server) as github, chat() as services, ExitStack() as stack:
+    with github_double(NAME, git=bare) as github, chat() as services, ExitStack() as stack:
         github.state.permissions |= {"grace": "write", "mallory": "read", "ada": "write"}
         github.state.authors[commit] = ("ada", "ada")
         program = make_program(
@@ -219,15 +199,30 @@ def scripted_day(make_program: Any, folder: Path) -> Iterator[Day]:
             SLACK_WEBHOOK=services.addresses["slack"],
             DISCORD_WEBHOOK=services.addresses["discord"],
         )
-        yield Day(program, github, services, commit, stack, _free_ports(2))
+        yield Day(program, github, services, bare, commit, stack, _free_ports(2))
         assert services.refused == []
 
 
-def disturbances(seed: int) -> Iterator[str]:
-    """Names of processes to kill, one between each two steps."""
+def kills(day: Day, seed: int) -> Callable[[str], None]:
+    """Kills a process by chance: at once, or before the run gets to a state, at any moment."""
     chosen = random.Random(seed)
-    while True:
-        yield chosen.choice(("up", "gateway-0", "gateway-1"))
+
+    def kill(before: str = "") -> None:
+        if before:
+            moment = len(day.github.asked) + chosen.randrange(1, _REQUESTS)
+
+            def come() -> bool:
+                known = day.report() if len(day.github.asked) < moment else None
+                return len(day.github.asked) >= moment or (
+                    known is not None and known.state == before
+                )
+
+            wait_until(come, f"request {moment} to GitHub", 300)
+            day.kill("up")
+        else:
+            day.kill(chosen.choice(("up", "gateway-0", "gateway-1")))
+
+    return kill
 
 
 def _free_ports(count: int) -> tuple[int, ...]:
