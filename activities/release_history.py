@@ -13,8 +13,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.conventional_commits import Change, read_change
 from activities.git import git
+from activities.git_credentials import git_credentials
 from activities.versioning import VersionTag, tagged_version
 from regreen.contracts.release_plan import ChangedFile
+from regreen.settings import load_settings
 
 _LITERAL = "--literal-pathspecs"
 
@@ -56,7 +58,8 @@ async def merged_tags(repository: Path, commit: str, prefix: str) -> list[Versio
 
 async def taken_versions(location: str, prefix: str) -> list[Version]:
     """All versions that are tagged in a repository, on whatever branch."""
-    listed = await git(["ls-remote", "--tags", "--refs", "--", location])
+    credentials = await git_credentials(location, load_settings())
+    listed = await git(["ls-remote", "--tags", "--refs", "--", location], env=credentials)
     names = (
         line.partition("refs/tags/")[2] for line in listed.decode(errors="replace").split("\n")
     )

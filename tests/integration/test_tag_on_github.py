@@ -8,7 +8,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.git_tag import create_tag, delete_tag
+from activities.release_plan import plan_release
 from regreen.contracts.release import TagReceipt, TagRequest
+from regreen.contracts.release_plan import PlanRequest
+from regreen.contracts.source import Workspace
+from regreen.pipeline_file import ReleaseSection
 from tests.e2e.plain_repository import git
 from tests.integration.forge_places import ForgePlace, forge_of_kind
 
@@ -100,3 +104,15 @@ async def test_a_wrong_token_is_tried_again_and_not_told(
 
     assert not raised.value.non_retryable
     assert "ghs_a-wrong-token" not in str(raised.value)
+
+
+async def test_a_version_that_another_branch_has_tagged_is_not_planned(forge: ForgePlace) -> None:
+    tree = git(forge.there, "rev-parse", "main^{tree}")
+    git(forge.there, "tag", "v0.1.0", git(forge.there, "commit-tree", tree, "-m", "feat: other"))
+    workspace = Workspace(source=(await forge.fetch()).source)
+
+    plan = await ActivityEnvironment().run(
+        plan_release, PlanRequest(workspace=workspace, settings=ReleaseSection())
+    )
+
+    assert (plan.previous_tag, plan.tag) == (None, "v0.1.1")
