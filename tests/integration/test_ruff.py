@@ -55,7 +55,7 @@ async def test_a_finding_fails_where_ruff_is_configured(
     (finding,) = gate.verdict.blocking
     assert (finding.tool, finding.rule, finding.severity) == ("ruff", "F401", "high")
     (artifact,) = gate.artifacts
-    assert json.loads(await get_bytes(artifact)) == [finding.model_dump()]
+    assert json.loads(await get_bytes(artifact)) == [finding.model_dump(mode="json")]
 
 
 async def test_a_finding_is_waived_by_its_rule_and_stands_in_sarif(tmp_path: Path) -> None:
