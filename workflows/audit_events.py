@@ -106,24 +106,18 @@ def pull_request_published(
 
 def review_received(audit: AuditTrail, review: Review) -> None:
     """A person's review came in, and is to be weighed."""
-    audit.record(
-        "review-received",
-        review.comment,
-        actor=review.reviewer,
-        decision=review.decision,
-        source=review.source,
-        delivery_id=review.delivery_id,
-        tree=review.tree,
-        commit=review.commit,
-    )
-    audit.flush()
+    _reviewed(audit, "review-received", review, review.comment)
 
 
 def review_refused(audit: AuditTrail, review: Review, reason: str) -> None:
     """A person's review does not count, and why."""
+    _reviewed(audit, "review-refused", review, reason)
+
+
+def _reviewed(audit: AuditTrail, action: str, review: Review, detail: str) -> None:
     audit.record(
-        "review-refused",
-        reason,
+        action,
+        detail,
         actor=review.reviewer,
         decision=review.decision,
         source=review.source,

@@ -4,16 +4,15 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.documentation import check_documentation
-    from activities.pull_request import comment_on_pull_request
     from activities.release_plan import plan_release
     from regreen.checklist import Found, checklist_of
-    from regreen.contracts.pull_request import Comment
     from regreen.contracts.release_plan import PlanRequest
     from regreen.contracts.run import StageVerdict
     from regreen.plan_text import plan_markdown
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.line import Line
+    from workflows.pull_request_comment import comment
 
 
 async def plan(line: Line, approval_required: bool) -> str:
@@ -83,20 +82,10 @@ async def _documentation(line: Line) -> StageVerdict | None:
 
 async def _tell(line: Line) -> None:
     """Show the plan where a person reads what they are to approve."""
-    if line.pull_request is None or line.plan is None or line.checklist is None:
+    if line.plan is None or line.checklist is None:
         return
-    await call(
-        "publisher",
-        comment_on_pull_request,
-        Comment(
-            pull_request=line.pull_request,
-            repository=line.request.repository,
-            key="plan",
-            text=plan_markdown(line.plan, line.checklist),
-        ),
-        summary=f"plan of {line.plan.tag} on #{line.pull_request.number}",
-        timeout=60,
-    )
+    text = plan_markdown(line.plan, line.checklist)
+    await comment(line, "plan", text, f"plan of {line.plan.tag}")
 
 
 ACTIVITIES: dict[Role, list[object]] = {

@@ -3,14 +3,13 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.pull_request import comment_on_pull_request
     from activities.reviewer_check import check_reviewer
-    from regreen.contracts.pull_request import Comment
     from regreen.contracts.reviewer import ReviewerQuestion
     from regreen.contracts.run import Review
     from regreen.markdown import prose
     from workflows.calls import call
     from workflows.line import Line
+    from workflows.pull_request_comment import comment
 
 
 async def weigh_reviews(line: Line) -> None:
@@ -35,18 +34,7 @@ async def tell_refusals(line: Line) -> None:
         refused = line.refused_reviews[number - 1]
         text = f"The decision `{refused.decision}` of {prose(refused.reviewer)} does not count: "
         text += f"{refused.reason}."
-        await call(
-            "publisher",
-            comment_on_pull_request,
-            Comment(
-                pull_request=line.pull_request,
-                repository=line.request.repository,
-                key=f"refused-{number}",
-                text=text,
-            ),
-            summary=f"#{line.pull_request.number}: a decision that does not count",
-            timeout=60,
-        )
+        await comment(line, f"refused-{number}", text, "a decision that does not count")
 
 
 async def why_not_allowed(line: Line, person: str, source: str) -> str:

@@ -9,13 +9,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import FailedPatch
-    from regreen.contracts.pull_request import Comment, PullRequestDecision
+    from regreen.contracts.pull_request import PullRequestDecision
     from regreen.contracts.run import Review, StageReport
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.line import Line
     from workflows.moved_source import base_moved_on, go_on_with_merge, merge_heard
     from workflows.patch_memory import remember
+    from workflows.pull_request_comment import comment
     from workflows.release_planning import ACTIVITIES as PLANNING
     from workflows.release_planning import plan
     from workflows.reviewing import tell_refusals, weigh_reviews
@@ -179,19 +180,7 @@ async def _remind(line: Line, number: int) -> None:
     command = f"regreen approve {line.workflow_id}"
     text = f"Reminder {number}: waiting for {line.waiting_for}. Run `{command}`."
     line.audit.record("reminder", text, actor="regreen", key=f"reminder-{number}")
-    if line.pull_request is not None:
-        await call(
-            "publisher",
-            comment_on_pull_request,
-            Comment(
-                pull_request=line.pull_request,
-                repository=line.request.repository,
-                key=f"reminder-{number}",
-                text=text,
-            ),
-            summary=f"reminder {number} on #{line.pull_request.number}",
-            timeout=60,
-        )
+    await comment(line, f"reminder-{number}", text, f"reminder {number}")
 
 
 async def _decided(line: Line, verb: str, reviews: list[Review]) -> None:
