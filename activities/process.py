@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
 from temporalio import activity
 
 from activities.printable import printable
@@ -46,14 +45,6 @@ def tail_of(path: Path, characters: int) -> str:
             return printable(file.read().decode("utf-8", "replace"))[-characters:]
     except OSError:
         return ""
-
-
-def is_alive(process: int) -> bool:
-    """Whether a process id belongs to a process that can still do something."""
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 @lru_cache(maxsize=1)

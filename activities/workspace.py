@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from activities.artifact_store import get_bytes, get_file
 from activities.git import git, object_format
 from activities.heartbeat import heartbeating
-from activities.process import is_alive
+from activities.process_life import is_alive
 from regreen.contracts.source import Workspace
 from regreen.settings import load_settings
 

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.process import is_alive
+from activities.process_life import is_alive
 
 # Runs that wait for a person have no activity under way, and there can be very many of them.
 _BUSY = (

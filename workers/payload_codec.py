@@ -12,9 +12,8 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -27,6 +26,9 @@ from temporalio.converter import (
 from activities.printable import one_line_of
 from regreen.errors import UsageError
 from regreen.settings import Settings
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ENCODING = b"binary/encrypted"
 KEY_ID = "encryption-key-id"
@@ -45,7 +47,7 @@ class EncryptionCodec(PayloadCodec):
     """Encrypts with the first key, decrypts with any; without keys it encrypts nothing."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._ciphers = {key_id(key): AESGCM(key) for key in keys}
+        self._ciphers = _ciphers(keys)
         self._told: set[str] = set()
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -82,6 +84,8 @@ class EncryptionCodec(PayloadCodec):
                 self._told.add(name)
                 logger.error("%s", _missing(name))
             raise _missing(name)
+        from cryptography.exceptions import InvalidTag
+
         nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
         try:
             return Payload.FromString(cipher.decrypt(nonce, sealed, ENCODING))
@@ -89,6 +93,15 @@ class EncryptionCodec(PayloadCodec):
             raise UnreadablePayload(
                 f"a payload was changed after it was encrypted with the key {name}"
             ) from error
+
+
+def _ciphers(keys: Sequence[bytes]) -> dict[str, "AESGCM"]:
+    if not keys:
+        return {}
+    # Loaded for those that encrypt: it takes 7 MB, which every small process would pay.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return {key_id(key): AESGCM(key) for key in keys}
 
 
 def data_converter(settings: Settings) -> DataConverter:
