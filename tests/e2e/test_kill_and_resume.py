@@ -193,8 +193,9 @@ def test_a_search_counts_on_after_its_runner_was_killed(program: Program, tmp_pa
         },
     )
     with program.start("run", repository, "--json") as started:
-        started.wait_until_it_says(" candidates tried")
-        tried = [int(n.replace(",", "")) for n in _TRIED.findall(started.said())]
+        # The first line may come before the first candidate has ended.
+        wait_until(lambda: _tried(started.said())[-1:] > [0], "a candidate that was tried")
+        tried = _tried(started.said())
         runner = next(each for each in tree_of(started.process.pid) if "runner" in each.cmdline())
         working = runner.children(recursive=True)
 
@@ -205,7 +206,7 @@ def test_a_search_counts_on_after_its_runner_was_killed(program: Program, tmp_pa
     assert ended.code == 1, ended.errors
     [attempt] = stage(ended.document, "unit")["attempts"]
     assert (attempt["number"], attempt["verdict"]) == (1, "no_patch")
-    again = [int(n.replace(",", "")) for n in _TRIED.findall(ended.errors)][len(tried) :]
+    again = _tried(ended.errors)[len(tried) :]
     assert all(later >= tried[-1] for later in again), ended.errors
     assert attempt["candidates"] >= tried[-1] > 0
 
@@ -297,3 +298,8 @@ def test_started_twice_at_once_a_commit_has_one_run(program: Program, tmp_path: 
     assert sum("note: joining the run of" in each.errors for each in ended) == 1
     listed = program.run("list", "--json")
     assert [each["run_id"] for each in listed.document] == [ended[0].document["run_id"]]
+
+
+def _tried(said: str) -> list[int]:
+    """How many candidates each line of progress counts."""
+    return [int(number.replace(",", "")) for number in _TRIED.findall(said)]
