@@ -251,6 +251,9 @@ async def test_what_could_not_be_stored_at_once_is_stored_later(
 async def test_only_the_runner_which_holds_no_secret_keeps_logs(
     worker_client: Client, role: Role
 ) -> None:
-    interceptors = make_worker(worker_client, role).config().get("interceptors", [])
+    # A worker that is made and never run keeps its queue to itself until it is collected.
+    async with make_worker(worker_client, role) as worker:
+        interceptors = worker.config().get("interceptors", [])
+
     keeps = any(isinstance(each, StepLogging) for each in interceptors)
     assert keeps == (role == "runner")
