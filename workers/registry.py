@@ -5,6 +5,7 @@ from typing import Any
 
 from regreen.roles import Role
 from workflows import (
+    announcement_calls,
     announcements,
     heal_attempt,
     patch_memory,
@@ -34,7 +35,7 @@ def activities_of(role: Role) -> list[Callable[..., Any]]:
     """The activities of a role, each once."""
     modules = (
         *(pipeline, test_stage, heal_attempt, patch_memory, release, withdrawal),
-        *(announcements, repository_events, reconcile, run_findings),
+        *(announcement_calls, repository_events, reconcile, run_findings),
     )
     tables = [module.ACTIVITIES for module in modules]
     tables += [stage.activities for stage in STAGES]

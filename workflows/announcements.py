@@ -10,30 +10,24 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.announcement_places import find_announcement_places
-    from activities.announcements import send_announcement
-    from activities.forge_check import report_stage_on_forge
-    from activities.run_alerts import judge_run_alerts
-    from activities.run_status import RunQuestion, is_run_open
     from regreen.contracts.announcement import (
         FINAL,
-        Alert,
         Announcement,
         AnnouncementKind,
         AnnouncementPlaces,
         AnnouncementRequest,
-        EndedRun,
-        PlacedAnnouncement,
-        PlacesQuestion,
     )
-    from regreen.contracts.forge_check import StageOnForge
     from regreen.markdown import prose
-    from regreen.roles import Role
-    from workflows.calls import PATIENT, call
+    from workflows.announcement_calls import (
+        DAY,
+        TRY,
+        find_alerts,
+        find_places,
+        goes_on,
+        send,
+        show_check,
+    )
     from workflows.failures import last_message, one_line
-
-_DAY = 86_400.0
-_TRY = 60.0
 
 Tell = Callable[[Announcement, float], Awaitable[None]]
 """Tells one place, with so many seconds for all tries."""
@@ -77,10 +71,10 @@ class AnnouncementWorkflow:
     async def run(self, request: AnnouncementRequest) -> str:
         places = await self._find_places()
         tells: dict[str, tuple[tuple[AnnouncementKind, ...], Tell]] = {
-            name: (places.kinds, partial(_send, name)) for name in places.names
+            name: (places.kinds, partial(send, name)) for name in places.names
         }
         if request.forge == "github":
-            tells["github"] = (("stage",), partial(_check, request.location))
+            tells["github"] = (("stage",), partial(show_check, request.location))
         self._told = dict.fromkeys(tells, 0)
         self._done = dict.fromkeys(tells, 0)
         self._looked_up = True
@@ -105,7 +99,7 @@ class AnnouncementWorkflow:
             try:
                 await workflow.wait_condition(
                     lambda: self._final is not None,
-                    timeout=timedelta(seconds=_DAY),
+                    timeout=timedelta(seconds=DAY),
                     timeout_summary="waiting for the run's end",
                 )
             except TimeoutError:
@@ -116,15 +110,7 @@ class AnnouncementWorkflow:
     async def _goes_on(self) -> bool:
         first = self._request.first
         try:
-            return await call(
-                "publisher",
-                is_run_open,
-                RunQuestion(run=first.run, run_id=first.run_id),
-                summary=f"does {first.run} go on",
-                timeout=_TRY,
-                within=_DAY,
-                retry=PATIENT,
-            )
+            return await goes_on(first.run, first.run_id)
         except ActivityError as error:
             self._give_up("the server", first.run, error)
             return True
@@ -134,15 +120,7 @@ class AnnouncementWorkflow:
         if not self._request.announces:
             return nobody
         try:
-            return await call(
-                "publisher",
-                find_announcement_places,
-                PlacesQuestion(repository=self._request.first.repository),
-                summary="who is told",
-                timeout=_TRY,
-                within=_DAY,
-                retry=PATIENT,
-            )
+            return await find_places(self._request.first.repository)
         except ActivityError as error:
             self._give_up("the publisher", "who is to be told", error)
             return nobody
@@ -156,9 +134,9 @@ class AnnouncementWorkflow:
                 return
             announcement = self._announced[number]
             if announcement.kind in kinds:
-                left = self._times[announcement.key] + _DAY - workflow.time()
+                left = self._times[announcement.key] + DAY - workflow.time()
                 try:
-                    await tell(announcement, max(_TRY, left))
+                    await tell(announcement, max(TRY, left))
                     self._told[place] += 1
                 except ActivityError as error:
                     self._give_up(place, announcement.kind, error)
@@ -169,31 +147,13 @@ class AnnouncementWorkflow:
         return number < len(self._announced) or self._complete
 
     async def _judge(self, ended: Announcement) -> None:
-        question = EndedRun.model_validate(
-            {
-                "run": ended.run,
-                "run_id": ended.run_id,
-                "repository": ended.repository,
-                "state": ended.kind,
-                "heal_attempts": ended.attempts,
-                "seconds": ended.seconds,
-            }
-        )
         try:
-            found = await call(
-                "publisher",
-                judge_run_alerts,
-                question,
-                summary=f"figures of {ended.repository}",
-                timeout=_TRY,
-                within=_DAY,
-                retry=PATIENT,
-            )
+            alerts = await find_alerts(ended)
         except ActivityError as error:
             self._give_up("the figures", ended.repository, error)
             return
-        for alert in found.alerts:
-            self.announce(_announced(alert, ended))
+        for alert in alerts:
+            self.announce(alert)
 
     def _give_up(self, place: str, what: str, error: ActivityError) -> None:
         if is_cancelled_exception(error):
@@ -209,63 +169,4 @@ class AnnouncementWorkflow:
         return "; ".join((*told, *self._given_up)) or "nobody to tell"
 
 
-async def _send(place: str, announcement: Announcement, within: float) -> None:
-    await call(
-        "publisher",
-        send_announcement,
-        PlacedAnnouncement(place=place, announcement=announcement),
-        summary=f"{place}: {announcement.kind}",
-        timeout=_TRY,
-        within=within,
-        retry=PATIENT,
-    )
-
-
-async def _check(location: str, announcement: Announcement, within: float) -> None:
-    """Show a stage as a check on the commit."""
-    assert announcement.state is not None
-    await call(
-        "publisher",
-        report_stage_on_forge,
-        StageOnForge(
-            repository=announcement.repository,
-            location=location,
-            commit=announcement.commit,
-            run=announcement.run,
-            run_id=announcement.run_id,
-            stage=announcement.stage,
-            state=announcement.state,
-            summary=announcement.summary,
-            annotations=announcement.remarks,
-        ),
-        summary=f"github: {announcement.stage} {announcement.state}",
-        timeout=_TRY,
-        within=within,
-        retry=PATIENT,
-    )
-
-
-def _announced(alert: Alert, ended: Announcement) -> Announcement:
-    return Announcement(
-        key=f"{ended.run_id}/{alert.metric}/{alert.crossed}",
-        kind="alert" if alert.crossed else "resolved",
-        colour="red" if alert.crossed else "green",
-        repository=ended.repository,
-        ref=ended.ref,
-        commit=ended.commit,
-        run=ended.run,
-        run_id=ended.run_id,
-        reason=alert.text,
-    )
-
-
 WORKFLOWS = [AnnouncementWorkflow]
-ACTIVITIES: dict[Role, list[object]] = {
-    "publisher": [
-        find_announcement_places,
-        send_announcement,
-        report_stage_on_forge,
-        judge_run_alerts,
-        is_run_open,
-    ],
-}

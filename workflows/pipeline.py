@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+from temporalio.exceptions import ApplicationError
 from temporalio.exceptions import is_cancelled_exception as is_cancelled
 
 with workflow.unsafe.imports_passed_through():
@@ -32,10 +32,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.line import Line
     from workflows.run_findings import merged_findings
     from workflows.search_attributes import show_state
-    from workflows.stage_table import STAGES, Stage
+    from workflows.stage_table import STAGES
+    from workflows.stage_walk import StageWalk
     from workflows.stages import load, security
 
-_GOOD = ("passed", "healed", "skipped")
 _REFUSED_SHOWN = 20
 
 
@@ -46,18 +46,17 @@ class PipelineWorkflow:
     @workflow.init
     def __init__(self, request: PipelineRequest) -> None:
         audit = AuditTrail(request)
-        self._stages = {stage.name: StageReport(name=stage.name) for stage in STAGES}
         self._line = Line(
             workflow.info().workflow_id,
             request,
             show=self._show,
             audit=audit,
-            stages=self._stages,
+            stages={stage.name: StageReport(name=stage.name) for stage in STAGES},
         )
+        self._walk = StageWalk(self._line)
         self._state: RunState = "running"
         self._sandbox = ""
         self._findings: ArtifactRef | None = None
-        self._started: dict[str, float] = {}
         self._deliveries: set[str] = set()
         self._announcer = Announcer()
 
@@ -74,7 +73,7 @@ class PipelineWorkflow:
             tree=self._tree(),
             reason=waiting or line.reason,
             sandbox=self._sandbox,
-            stages=tuple(self._stages.values()),
+            stages=tuple(line.stages.values()),
             findings=self._findings,
             pull_request=line.pull_request or line.merged_pull_request,
             plan=line.plan,
@@ -119,22 +118,17 @@ class PipelineWorkflow:
         audit_events.run_started(self._line.audit, request)
         try:
             await self._fetch()
-            await self._run_stages()
-            while self._line.begin_again:
-                self._line.begin_again = False
-                self._stages.update({name: StageReport(name=name) for name in self._stages})
-                self._started.clear()
-                await self._run_stages()
+            await self._walk.go()
             verdict = self._verdict()
-            self._findings = await merged_findings(self._stages.values())
+            self._findings = await merged_findings(self._line.stages.values())
             if verdict in ("passed", "released"):
-                await load.accept(self._line, self._stages["load"])
-                await security.accept(self._line, self._stages["security"])
+                await load.accept(self._line, self._line.stages["load"])
+                await security.accept(self._line, self._line.stages["security"])
             self._state = verdict
         except (Exception, asyncio.CancelledError) as error:
             self._state = "cancelled" if is_cancelled(error) else "failed"
             self._line.reason = "on request" if self._state == "cancelled" else one_line(error)
-            self._close_stages()
+            self._walk.close(cancelled=self._state == "cancelled")
             if self._state == "cancelled":
                 await self._end()
                 raise
@@ -181,73 +175,10 @@ class PipelineWorkflow:
             timeout=30,
         )
 
-    async def _run_stages(self) -> None:
-        waiting = [stage for stage in STAGES if self._wanted(stage)]
-        running: dict[asyncio.Task[StageReport], Stage] = {}
-        while True:
-            ready = [stage for stage in waiting if self._may_start(stage)]
-            if self._line.request.step_by_step:
-                ready = ready[:1] if not running else []
-            for stage in ready:
-                waiting.remove(stage)
-                # Before the task's first step, so that what is shown next shows it.
-                self._started[stage.name] = workflow.time()
-                self._stages[stage.name] = StageReport(name=stage.name, running=True)
-                running[asyncio.create_task(self._execute(stage))] = stage
-            if not running:
-                break
-            self._show()
-            try:
-                done, _ = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            except asyncio.CancelledError:
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
-                raise
-            for task in done:
-                stage = running.pop(task)
-                self._finish(stage, task.result())
-        failed = next((r for r in self._stages.values() if r.state == "failed"), None)
-        for stage in waiting:
-            reason = f"not reached: {failed.name} failed" if failed else "not reached"
-            self._finish(stage, StageReport(name=stage.name, state="skipped", summary=reason))
-
-    def _wanted(self, stage: Stage) -> bool:
-        if not self._line.request.heal_only or stage.heals:
-            return True
-        self._finish(stage, StageReport(name=stage.name, state="skipped", summary="only healing"))
-        return False
-
-    def _may_start(self, stage: Stage) -> bool:
-        return all(self._stages[name].state in _GOOD for name in stage.after)
-
-    async def _execute(self, stage: Stage) -> StageReport:
-        try:
-            return await stage.execute(self._line)
-        except (ActivityError, ChildWorkflowError) as error:
-            if is_cancelled(error):
-                raise
-            return StageReport(name=stage.name, state="failed", summary=one_line(error))
-
-    def _finish(self, stage: Stage, report: StageReport) -> None:
-        started = self._started.get(stage.name)
-        seconds = 0.0 if started is None else round(workflow.time() - started, 3)
-        self._stages[stage.name] = report.model_copy(update={"seconds": seconds})
-        audit_events.stage_ended(self._line.audit, self._stages[stage.name])
-
-    def _close_stages(self) -> None:
-        cancelled = self._state == "cancelled"
-        for name, report in self._stages.items():
-            if report.state is None:
-                state = "cancelled" if cancelled and report.running else "skipped"
-                update = {"state": state, "running": False}
-                self._stages[name] = report.model_copy(update=update)
-                audit_events.stage_ended(self._line.audit, self._stages[name])
-
     def _verdict(self) -> RunState:
         if self._line.ended_as is not None:
             return self._line.ended_as
-        failed = [report for report in self._stages.values() if report.state == "failed"]
+        failed = [report for report in self._line.stages.values() if report.state == "failed"]
         if failed:
             self._line.reason = f"{failed[0].name}: {why_failed(failed[0])}"
             return "failed"
