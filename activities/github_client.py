@@ -56,7 +56,7 @@ async def ask(subject: str, question: Callable[[], Result]) -> Result:
     Raises the ApplicationErrors of `explained`.
     """
     try:
-        return await heartbeating(_answered(question), subject)
+        return await heartbeating(answered(question), subject)
     except GithubException as error:
         raise explained(error, subject) from error
     except requests.RequestException as error:
@@ -66,7 +66,8 @@ async def ask(subject: str, question: Callable[[], Result]) -> Result:
         ) from None
 
 
-async def _answered(question: Callable[[], Result]) -> Result:
+async def answered(question: Callable[[], Result]) -> Result:
+    """Ask in a thread; a cancellation is passed on once the request is over."""
     asked = asyncio.ensure_future(asyncio.to_thread(question))
     try:
         return await asyncio.shield(asked)

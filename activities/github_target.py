@@ -1,6 +1,5 @@
 """A GitHub release: a draft, its assets, and only then published, so that it can be immutable."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from packaging.version import Version
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes
-from activities.github_client import github_client, has_github_credentials
+from activities.github_client import answered, github_client, has_github_credentials
 from activities.github_failures import limit_delay
 from activities.release_target import check_allowed, conflict, refused, whole_release
 from activities.workspace import private_folder
@@ -204,13 +203,8 @@ class GithubTarget:
         return [each for each in repository.get_releases() if self._is_ours(each)]
 
     async def _ask(self, question: Callable[[], Result]) -> Result:
-        asked = asyncio.ensure_future(asyncio.to_thread(question))
         try:
-            return await asyncio.shield(asked)
-        except asyncio.CancelledError:
-            # A request under way would still arrive, after what the release takes back next.
-            await asyncio.wait({asked})
-            raise
+            return await answered(question)
         except GithubException as error:
             raise self._explained(error) from error
         except requests.RequestException as error:
