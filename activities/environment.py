@@ -58,8 +58,8 @@ async def environment_of(workspace: Workspace, pipeline: Pipeline, copy: Path) -
 async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Path) -> Path:
     """The folder of the repository's virtual environment, made on this machine when needed.
 
-    `copy` is a checked-out copy of the workspace. The environment depends on the repository's
-    dependency files only, so that a heal does not change it. The project itself is installed
+    `copy` is a checked-out copy of the workspace. The environment depends on the repository and
+    its dependency files only, so that a heal does not change it. The project itself is installed
     editable from the sandbox's `/workspace`.
     Raises EnvironmentFailed, and a non-retryable ApplicationError `ToolMissing` without uv.
     """
@@ -70,7 +70,9 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
     except UsageError as error:
         raise EnvironmentFailed(str(error)) from error
     requirements = _requirements(copy, pipeline, tomllib.loads(text) if text else {})
-    recipe = [_RECIPE, str(interpreter), requirements, pipeline.build.model_dump(), _inputs(copy)]
+    # Builds run the repository's code and can leave anything in it, so that it is not for others.
+    recipe: list[Any] = [_RECIPE, workspace.source.repository, str(interpreter), requirements]
+    recipe += [pipeline.build.model_dump(), _inputs(copy)]
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
     folder = load_settings().cache / "environments" / key
     complete = folder / ".complete"

@@ -1,5 +1,6 @@
 """The publisher's steps on targets beside the release folder."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -83,7 +84,7 @@ async def _fetched(target: ReleaseTarget, request: TargetRequest, folder: Path) 
         path = place / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         await target.fetch(name, path)
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = await asyncio.to_thread(_digest, path)
         if found != file.content.sha256:
             raise _invalid(
                 f"{target.address}: {name} has sha256 {found}, not {file.content.sha256}"
@@ -93,7 +94,8 @@ async def _fetched(target: ReleaseTarget, request: TargetRequest, folder: Path) 
         if request.public_key is not None:
             key = folder / "key"
             await get_file(request.public_key, key)
-        report = verify_release(place, key)
+        # It waits for cosign, once for each signature.
+        report = await asyncio.to_thread(verify_release, place, key)
         if not report.ok:
             raise _invalid(f"{target.address}: {report.summary}")
     return TargetReceipt(
@@ -105,6 +107,11 @@ async def _fetched(target: ReleaseTarget, request: TargetRequest, folder: Path) 
         ),
         adopted=True,
     )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _invalid(message: str) -> ApplicationError:

@@ -21,6 +21,10 @@ COVERAGE_FILE = "coverage.json"
 """What the artifact with coverage.py's JSON report is called."""
 
 _MAXIMUM_FAILURES = 50
+# With all that is told of a test, fifty of them have to fit into one payload of 2 MiB.
+_LONGEST_NAME = 2000
+_LONGEST_EXCEPTION = 200
+_MOST_FRAMES = 50
 _MOST_OUTPUT = 4000
 _COVERAGE_SETTINGS = """\
 [run]
@@ -164,13 +168,16 @@ def read_report(
     counts = list(outcomes.values())
     collected = seen_by(original, list(outcomes)) if original else list(outcomes)
     outcome, detail = _outcome(done, finished, failures, counts, timeout)
+    told = [each for each in failures.values() if len(each.node_id) <= _LONGEST_NAME]
+    if failures and not told:
+        detail = f"{len(failures)} failing, whose names are longer than {_LONGEST_NAME} letters"
     return TestReport(
         outcome=outcome,
         total=max(len(counts), len(failures)),
         passed=counts.count("passed"),
         failed=len(failures),
         skipped=counts.count("skipped"),
-        failures=tuple(failures.values())[:_MAXIMUM_FAILURES],
+        failures=tuple(told[:_MAXIMUM_FAILURES]),
         collected_digest=digest_of(collected),
         finished=finished,
         seconds=round(done.seconds, 3),
@@ -231,9 +238,9 @@ def _failure(record: dict[str, Any], node_id: str, phase: str) -> TestFailure:
     return TestFailure(
         node_id=node_id,
         phase=phase,  # type: ignore[arg-type]
-        exception=name,
+        exception=name[:_LONGEST_EXCEPTION],
         message=printable(message)[:2000],
-        frames=tuple(frames),
+        frames=tuple(frames[-_MOST_FRAMES:]),
         output=printable("\n".join(sections))[-2000:],
     )
 

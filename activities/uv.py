@@ -1,5 +1,6 @@
 """uv in the sandbox: its package cache, its settings, and the line of its output that matters."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -60,6 +61,9 @@ def last_error(output: str) -> str:
 
 
 def _cache(repository: str) -> Mount:
-    folder = load_settings().cache / "uv" / re.sub(r"[^\w.-]+", "-", repository)
+    # With the digest, since `a/b-c` and `a-b/c` are two.
+    digest = hashlib.sha256(repository.encode()).hexdigest()[:12]
+    name = re.sub(r"[^\w.-]+", "-", repository)[:80]
+    folder = load_settings().cache / "uv" / f"{name}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     return Mount(folder, "/cache/uv", writable=True)

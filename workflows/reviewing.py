@@ -1,15 +1,20 @@
 """Which decisions about a run count: those about what waits, of people who may decide."""
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.reviewer_check import check_reviewer
     from regreen.contracts.reviewer import ReviewerQuestion
     from regreen.contracts.run import Review
     from regreen.markdown import prose
-    from workflows.calls import call
+    from workflows.calls import PATIENT, call
+    from workflows.failures import last_message, one_line
     from workflows.line import Line
-    from workflows.pull_request_comment import comment
+    from workflows.pull_request_comment import mention
+
+# As long as a limit of GitHub's lasts. After that the decision has to be made anew.
+_CHECKED_WITHIN = 3900.0
 
 
 async def weigh_reviews(line: Line) -> None:
@@ -34,29 +39,40 @@ async def tell_refusals(line: Line) -> None:
         refused = line.refused_reviews[number - 1]
         text = f"The decision `{refused.decision}` of {prose(refused.reviewer)} does not count: "
         text += f"{refused.reason}."
-        await comment(line, f"refused-{number}", text, "a decision that does not count")
+        await mention(line, f"refused-{number}", text, "a decision that does not count")
 
 
 async def why_not_allowed(line: Line, person: str, source: str) -> str:
-    """Why a person may not decide about the run; empty when the person may."""
+    """Why a person may not decide about the run; empty when the person may.
+
+    What the forge does not tell within an hour refuses, and the run waits on.
+    """
     policy = line.pipeline.approval
     # Whoever can reach Temporal or the command line is let in there, under any name.
     if source != "webhook" and policy.author == "allowed" and not policy.code_owners:
         return ""
-    answer = await call(
-        "publisher",
-        check_reviewer,
-        ReviewerQuestion(
-            repository=line.request.repository,
-            location=line.request.location,
-            commit=line.request.commit,
-            reviewer=person,
-            author_refused=policy.author == "refused",
-            owners_of_patched=line.tree.patches if policy.code_owners else (),
-        ),
-        summary=f"may {person[:40]} decide",
-        timeout=60,
-    )
+    try:
+        answer = await call(
+            "publisher",
+            check_reviewer,
+            ReviewerQuestion(
+                repository=line.request.repository,
+                location=line.request.location,
+                commit=line.request.commit,
+                reviewer=person,
+                author_refused=policy.author == "refused",
+                owners_of_patched=line.tree.patches if policy.code_owners else (),
+            ),
+            summary=f"may {person[:40]} decide",
+            timeout=60,
+            within=_CHECKED_WITHIN,
+            retry=PATIENT,
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        why = prose(last_message(error) or one_line(error), 200)
+        return f"it cannot be found out whether {prose(person)} may decide ({why})"
     return answer.refused
 
 

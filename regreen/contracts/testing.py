@@ -45,7 +45,7 @@ class TestReport(Contract):
     failed: int
     skipped: int
     failures: tuple[TestFailure, ...] = ()
-    """At most 50; `failed` counts all."""
+    """At most 50, without those whose names no payload could hold; `failed` counts all."""
     collected_digest: str = ""
     """SHA-256 over the sorted collected node ids."""
     finished: bool = True
@@ -53,7 +53,7 @@ class TestReport(Contract):
     coverage_percent: float | None = None
     seconds: float
     detail: str = ""
-    """Why the outcome is `broken` or `no_tests`, in one line."""
+    """Why the outcome is `broken` or `no_tests`, or why no failure is told, in one line."""
     log: ArtifactRef | None = None
     """pytest's report log, one JSON object a line."""
     output: ArtifactRef | None = None

@@ -9,6 +9,7 @@ import pytest
 
 from activities.environment import EnvironmentFailed, ensure_environment
 from activities.pytest_run import run_pytest
+from activities.uv import uv_sandbox
 from activities.workspace import checked_out
 from regreen.contracts.source import Workspace
 from regreen.pipeline_file import BuildSection, Pipeline, TestSection
@@ -59,6 +60,29 @@ async def test_the_same_dependencies_have_one_environment(tmp_path: Path) -> Non
     third = await _environment(changed)
     assert third != first
     assert list(third.glob("lib/*/site-packages/iniconfig"))
+
+
+async def test_repositories_share_no_environment(tmp_path: Path) -> None:
+    own = await _workspace(tmp_path / "shop", PROJECT)
+    source = own.source.model_copy(update={"repository": "somebody/else"})
+
+    environment = await _environment(own)
+
+    # Its build can have put anything there, for every other repository with the same files.
+    assert await _environment(Workspace(source=source)) != environment
+
+
+def test_repositories_share_no_package_cache() -> None:
+    uv, python = Path("/usr/bin/uv"), Path("/usr/bin/python3")
+
+    caches = {
+        mount.source
+        for name in ("acme/shop-tools", "acme-shop/tools")
+        for mount in uv_sandbox(uv, python, Pipeline(), name).mounts
+        if mount.writable
+    }
+
+    assert len(caches) == 2
 
 
 async def test_one_left_half_made_by_a_crash_is_made_anew(tmp_path: Path) -> None:

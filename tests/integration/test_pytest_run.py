@@ -110,6 +110,40 @@ async def test_parameters_have_node_ids_of_their_own(
     assert tuple(failure.node_id for failure in alone.failures) == red
 
 
+async def test_a_report_fits_into_a_payload_however_long_names_and_traces_are(
+    folders: tuple[Path, Path], python_environment: Path
+) -> None:
+    deep = "".join(f"def f{n}():\n    f{n + 1}()\n" for n in range(300))
+    files = {
+        "deep.py": f"{deep}def f300():\n    raise ValueError('far down')\n",
+        "test_a.py": "import pytest\nfrom deep import f0\n\n"
+        "@pytest.mark.parametrize('text', 'xyz', ids=['x' * 100_000, 'y' * 100_000, 'z'])\n"
+        "def test_text(text):\n    f0()\n",
+    }
+
+    report = await _report(folders, python_environment, files)
+
+    assert _counts(report) == ("failed", 3, 0, 3, 0)
+    [told] = report.failures
+    assert told.node_id == "test_a.py::test_text[z]"
+    assert len(told.frames) == 50
+    assert told.frames[-1].line == 602
+
+
+async def test_failures_with_long_names_only_are_counted_and_said_why(
+    folders: tuple[Path, Path], python_environment: Path
+) -> None:
+    files = {
+        "test_a.py": "import pytest\n\n@pytest.mark.parametrize('text', 'x', ids=['x' * 100_000])\n"
+        "def test_text(text):\n    assert not text\n",
+    }
+
+    report = await _report(folders, python_environment, files)
+
+    assert (report.outcome, report.failed, report.failures) == ("failed", 1, ())
+    assert report.detail == "1 failing, whose names are longer than 2000 letters"
+
+
 async def test_all_that_fails_is_told_whatever_the_repository_asks_for(
     folders: tuple[Path, Path], python_environment: Path
 ) -> None:

@@ -9,17 +9,24 @@ from pathlib import Path
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities import index_target
+from activities.cosign import sign_files
 from activities.publishing import (
     fetch_back,
     stage_on_target,
     take_back_from_target,
     withdraw_from_target,
 )
+from activities.release_folder import write_checksums
+from activities.signing_key import PUBLIC_KEY
+from regreen.contracts.release import ChecksumRequest, ReleaseFile, SignRequest
 from regreen.pipeline_file import TargetSection
+from regreen.tools.locate import find
 from tests.doubles.github.request import Answer
 from tests.integration.release_places import WHEEL, Place, place_of, release_request, wheel_of
+from tests.integration.wheel_project import need
 
 KINDS = ("folder", "github", "http", "index")
 REMOTE = KINDS[1:]
@@ -189,6 +196,37 @@ async def test_what_users_fetch_is_what_was_released(place: Place) -> None:
     await place.publish(request)
     receipt = await fetch_back(request)
     assert {file.name: file.sha256 for file in receipt.files} == place.wanted(request)
+
+
+@pytest.mark.parametrize("place", ["http"], indirect=True)
+async def test_heartbeats_go_on_while_signatures_are_verified(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    need("cosign")
+    request = await release_request(place.section)
+    signed = await sign_files(SignRequest(files=request.files, logged=False))
+    key = signed.public_key
+    assert key is not None
+    files = [*request.files[:-1], *signed.bundles[:-1], ReleaseFile(path=PUBLIC_KEY, content=key)]
+    sums = await write_checksums(ChecksumRequest(files=tuple(files)))
+    listed = ReleaseFile(path="SHA256SUMS", content=sums)
+    over_sums = (await sign_files(SignRequest(files=(listed,), logged=False))).bundles
+    whole = (*files, listed, *over_sums)
+    request = request.model_copy(update={"files": whole, "public_key": key})
+    await place.publish(request)
+    asked, answer = tmp_path / "asked", tmp_path / "answer"
+    slow = tmp_path / "tools" / "bin" / "cosign"
+    slow.parent.mkdir(parents=True)
+    waiting = f"touch {asked}; while [ ! -e {answer} ]; do sleep 0.1; done"
+    slow.write_text(f'#!/bin/sh\n{waiting}\nexec {find("cosign")} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("REGREEN_TOOLS", str(tmp_path / "tools"))
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *_: answer.touch() if asked.exists() else None
+
+    receipt = await environment.run(fetch_back, request)
+
+    assert len(receipt.files) == len(whole)
 
 
 @remote

@@ -41,12 +41,12 @@ async def _verified(
     assert original.outcome == "failed", original.detail
     before, after = source.splitlines(keepends=True), patched.splitlines(keepends=True)
     patch = "".join(unified_diff(before, after, "a/shop.py", "b/shop.py"))
+    asked = {"failing": tuple(failure.node_id for failure in original.failures), **more}
     verification = VerificationRequest(
         **dict(request),
         patch=await put_bytes("unit.patch", patch.encode(), "text/x-diff"),
-        failing=tuple(failure.node_id for failure in original.failures),
         original=original,
-        **more,
+        **asked,
     )
     return await ActivityEnvironment().run(verify_patch, verification)
 
@@ -214,3 +214,28 @@ async def test_what_is_quarantined_in_an_earlier_stage_does_not_count(tmp_path: 
     assert not blamed.verified
     assert excused.verified, excused.reason
     assert excused.flaky == ()
+
+
+async def test_what_fails_behind_fifty_flaky_tests_is_not_excused(tmp_path: Path) -> None:
+    tests = (
+        "import pytest\nfrom shop import PRICE\n\n"
+        "def test_price():\n    assert PRICE == 2\n\n"
+        "@pytest.mark.parametrize('number', range(50))\n"
+        "def test_flaky(number):\n    assert False\n\n"
+        "def test_that_the_patch_breaks():\n    assert PRICE == 3\n"
+    )
+    flaky = tuple(f"test_shop.py::test_flaky[{number}]" for number in range(50))
+
+    found = await _verified(
+        tmp_path,
+        "PRICE = 3\n",
+        "PRICE = 2\n",
+        tests,
+        failing=("test_shop.py::test_price",),
+        quarantined=flaky,
+    )
+
+    assert not found.verified
+    assert found.reason == (
+        "the rest of the suite is red: 51 failing, of which only 50 are examined"
+    )

@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner
 
+import workers.worker
 from regreen.pipeline_file import ApprovalSection, Pipeline
 from tests.workflow.running import (
     current_details,
@@ -32,6 +35,7 @@ from tests.workflow.sample_answers import (
     weighed_with,
 )
 from tests.workflow.scripted_activities import Held, Script, serving
+from workflows.stages import approval
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -71,6 +75,39 @@ async def test_a_week_of_reminders_then_the_run_expires(
     assert [event.fields["key"] for event in events] == [f"reminder-{n}" for n in range(1, 7)]
     assert len({event.time for event in events}) == 6
     assert "decide_pull_request" not in script.called
+
+
+async def test_a_forge_that_takes_no_reminder_ends_no_wait(
+    env: WorkflowEnvironment, worker_client: Client, script: Script
+) -> None:
+    _heal(script)
+    away = ApplicationError("GitHub did not answer: Timeout", type="ForgeUnreachable")
+    script.answer("comment_on_pull_request", away)
+    async with serving(worker_client, script):
+        kind, report = await failure_of(await start_run(env.client))
+    assert (kind, report.reason) == ("PipelineExpired", "no decision within 7 days, 0:00:00")
+    assert len(recorded(script, "not-told")) == len(recorded(script, "reminder")) == 6
+    assert recorded(script, "not-told")[-1].detail == "reminder 6: GitHub did not answer: Timeout"
+
+
+async def test_a_wait_ends_before_its_history_is_full(
+    env: WorkflowEnvironment,
+    worker_client: Client,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Thirty thousand events take minutes, and what the sandbox loads again cannot be changed.
+    monkeypatch.setattr(workers.worker, "workflow_runner", UnsandboxedWorkflowRunner)
+    monkeypatch.setattr(approval, "_MOST_EVENTS", 150)
+    script.answer("fetch_source", fetched(_approved("always", reminder="1m", expires="30d")))
+    async with serving(worker_client, script):
+        run = await start_run(env.client)
+        kind, report = await failure_of(run)
+    assert (kind, report.state) == ("PipelineExpired", "expired")
+    assert report.reason.startswith("the history is full, with 1")
+    history = await run.fetch_history()
+    assert 150 <= len(history.events) < 200
+    assert recorded(script, "run-ended")
 
 
 async def test_reminders_come_as_often_as_configured(

@@ -34,7 +34,7 @@ from tests.workflow.sample_answers import (
     UNIT_ONLY,
     red,
 )
-from tests.workflow.scripted_activities import Script, serving
+from tests.workflow.scripted_activities import Script, refusal, serving
 from workflows.pipeline import PipelineWorkflow
 
 pytestmark = pytest.mark.timeout(60)
@@ -362,3 +362,36 @@ async def test_heals_that_do_not_fit_a_moved_base_end_the_run(
         kind, report = await failure_of(run)
     assert kind == "PipelineCancelled"
     assert report.reason == ("main has moved to ffffffffffff; no rebase: git apply: does not apply")
+
+
+async def test_a_person_whom_the_forge_says_nothing_of_is_refused_and_may_decide_again(
+    env: WorkflowEnvironment, worker_client: Client
+) -> None:
+    script = _script(author="refused")
+    silent = refusal("ForgeRefused", "reviewer of example/shop: GitHub answered 404")
+    script.answer("check_reviewer", silent, ReviewerAnswer())
+    async with serving(worker_client, script):
+        run = await _waiting_run(env)
+        await send(run, "approve")
+        assert await _refused(run) == [
+            "it cannot be found out whether Ada may decide "
+            "(reviewer of example/shop: GitHub answered 404)"
+        ]
+        await send(run, "approve")
+        assert (await run.result()).state == "passed"
+
+
+@pytest.mark.parametrize(("decision", "state"), [("approve", "passed"), ("reject", "rejected")])
+async def test_a_decision_counts_whether_the_forge_takes_it_or_not(
+    env: WorkflowEnvironment, worker_client: Client, decision: str, state: str
+) -> None:
+    script = _script()
+    gone = refusal("ForgeRefused", "decision on example/shop#1: GitHub answered 404")
+    script.answer("decide_pull_request", gone)
+    async with serving(worker_client, script):
+        run = await _waiting_run(env)
+        await send(run, decision)
+        ended = await run.result() if state == "passed" else (await failure_of(run))[1]
+    assert ended.state == state
+    [event] = recorded(script, "not-told")
+    assert event.detail.endswith("on #1: decision on example/shop#1: GitHub answered 404")

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.pull_request import comment_on_pull_request, decide_pull_request
@@ -12,14 +13,22 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.pull_request import PullRequestDecision
     from regreen.contracts.run import Review, StageReport
     from regreen.roles import Role
-    from workflows.calls import call
+    from workflows.calls import PATIENT, call
     from workflows.line import Line
     from workflows.moved_source import base_moved_on, go_on_with_merge, merge_heard
     from workflows.patch_memory import remember
-    from workflows.pull_request_comment import comment
+    from workflows.pull_request_comment import mention, not_told
     from workflows.release_planning import ACTIVITIES as PLANNING
     from workflows.release_planning import plan
     from workflows.reviewing import tell_refusals, weigh_reviews
+
+# As long as a limit of GitHub's lasts.
+_DECISION_TOLD_WITHIN = 3900.0
+
+# At 51,200 events or 50 MiB the server ends a run, and nobody is told. Each reminder, refused
+# decision and moved base adds to its history, and what ends the run needs room, too.
+_MOST_EVENTS = 30_000
+_MOST_BYTES = 30 << 20
 
 
 async def execute(line: Line) -> StageReport:
@@ -51,7 +60,7 @@ async def _wait(line: Line) -> StageReport:
     deadline = workflow.time() + approval.expires
     reminders = 0
     while True:
-        report = await _heard(line) or _ended(line, deadline)
+        report = _full(line) or await _heard(line) or _ended(line, deadline)
         if report is not None:
             return report
         reopens = min(_reopening(line), default=deadline)
@@ -106,6 +115,17 @@ def _ended(line: Line, deadline: float) -> StageReport | None:
         return None
     line.ended_as = "expired"
     line.reason = f"no decision within {timedelta(seconds=line.pipeline.approval.expires)}"
+    return StageReport(name="approval", state="failed", summary=line.reason)
+
+
+def _full(line: Line) -> StageReport | None:
+    """The end of a wait during which more has happened than one history can hold; else None."""
+    info = workflow.info()
+    events, size = info.get_current_history_length(), info.get_current_history_size()
+    if events < _MOST_EVENTS and size < _MOST_BYTES:
+        return None
+    line.ended_as = "expired"
+    line.reason = f"the history is full, with {events} events; `regreen retry` runs it again"
     return StageReport(name="approval", state="failed", summary=line.reason)
 
 
@@ -180,7 +200,7 @@ async def _remind(line: Line, number: int) -> None:
     command = f"regreen approve {line.workflow_id}"
     text = f"Reminder {number}: waiting for {line.waiting_for}. Run `{command}`."
     line.audit.record("reminder", text, actor="regreen", key=f"reminder-{number}")
-    await comment(line, f"reminder-{number}", text, f"reminder {number}")
+    await mention(line, f"reminder-{number}", text, f"reminder {number}")
 
 
 async def _decided(line: Line, verb: str, reviews: list[Review]) -> None:
@@ -190,7 +210,9 @@ async def _decided(line: Line, verb: str, reviews: list[Review]) -> None:
         texts.append(f"{verb} by {review.reviewer} ({review.source}), {tree}. {review.comment}")
         key = f"{line.head[:12]}/decision-{number}"
         line.audit.record(verb, texts[-1], actor=review.reviewer, key=key)
-    if line.pull_request is not None:
+    if line.pull_request is None:
+        return
+    try:
         await call(
             "publisher",
             decide_pull_request,
@@ -203,7 +225,12 @@ async def _decided(line: Line, verb: str, reviews: list[Review]) -> None:
             ),
             summary=f"#{line.pull_request.number} {verb}",
             timeout=60,
+            within=_DECISION_TOLD_WITHIN,
+            retry=PATIENT,
         )
+    except ActivityError as error:
+        # What people have decided stays decided, whether the forge can be told or not.
+        not_told(line, f"{verb} on #{line.pull_request.number}", error)
 
 
 async def _remember(line: Line, reason: str) -> None:
