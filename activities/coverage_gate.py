@@ -20,7 +20,7 @@ from activities.coverage_report import (
     read_coverage,
     shown,
 )
-from activities.finding import Fingerprints, kept, worst_first
+from activities.finding import Fingerprints, kept, one_line, worst_first
 from activities.git import git
 from activities.workspace import checked_out
 from regreen.contracts.artifacts import ArtifactRef
@@ -58,9 +58,11 @@ async def measure_coverage(request: CoverageRequest) -> Scan:
     try:
         runs = await _read(request.reports, section)
         unhealed = await _read(request.unhealed, section)
-    except ValidationError:
-        return _scan(problem="a coverage report cannot be read")
+    except _Unreadable as error:
+        return _scan(problem=str(error))
     whole = combined(runs.values())
+    if whole.files and not whole.possible:
+        return _scan(nothing_to_do="the code has no statements that a test could run")
     async with checked_out(request.workspace) as copy:
         healed = await _changed(["diff", "--cached", "--unified=0", "HEAD"], copy)
         base = request.workspace.source.base
@@ -100,13 +102,22 @@ def _scan(**found: Any) -> Scan:
     return Scan(gate="coverage", tool="coverage", unit="file", **found)
 
 
+class _Unreadable(Exception):
+    """A stage's report is none; the message is one line."""
+
+
 async def _read(
     reports: Mapping[str, ArtifactRef], section: CoverageSection
 ) -> dict[str, Coverage]:
-    return {
-        stage: _wanted(read_coverage(await get_bytes(report)), section)
-        for stage, report in reports.items()
-    }
+    found = {}
+    for stage, report in reports.items():
+        data = await get_bytes(report)
+        try:
+            found[stage] = _wanted(read_coverage(data), section)
+        except ValidationError as error:
+            said = one_line(data[:300].decode("utf-8", "replace"))
+            raise _Unreadable(f"the coverage of {stage} cannot be read: {said}") from error
+    return found
 
 
 def _base(source: Source) -> str:

@@ -33,6 +33,9 @@ _COMMITS = re.compile(r" INF (\d+) commits scanned")
 _BYTES = re.compile(r" INF scanned ~(\d+) bytes")
 _ERROR = re.compile(r" (?:ERR|FTL) (.*)")
 _REPOSITORY_FILES = (".gitleaks.toml", ".gitleaksignore")
+# gitleaks' own choice of what git shows, and merges, which can hold what neither side had. Only
+# against the first parent: gitleaks misreads git's other ways to show what a merge itself changed.
+_CHANGES = "--full-history --all --diff-filter=tuxdb --diff-merges=first-parent"
 
 # Left out are the match, the secret, and the commit's message and author: a message can repeat the
 # secret, and nothing here needs a person's address.
@@ -69,6 +72,8 @@ async def scan_secrets(request: StageRequest) -> Scan:
     if gitleaks is None:
         return _result(missing_tool="gitleaks")
     async with checked_out(request.workspace) as copy:
+        # A tree that calls its files binary would keep their changes from being shown.
+        (copy / ".git" / "info" / "attributes").write_text("* !diff\n")
         settings = [name for name in _REPOSITORY_FILES if (copy / name).is_file()]
         with private_folder() as folder:
             searches = await side_by_side(
@@ -107,6 +112,7 @@ async def _search(
             *(str(gitleaks), "dir" if name == "tree" else "git", "."),
             *("--no-banner", "--no-color", "--redact", "--exit-code", str(_FINDINGS)),
             *("--report-format", "json", "--report-path", inside(sandbox, report)),
+            *([f"--log-opts={_CHANGES}"] if name == "history" else []),
         ],
         output=folder / f"{name}.log",
         timeout=timeout,

@@ -1,18 +1,22 @@
 """Running pytest in the sandbox and reading its report log into a TestReport."""
 
 import asyncio
-import contextlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.artifact_store import put_file
+from pydantic import ValidationError
+
+from activities.artifact_store import put_bytes
 from activities.collected_tests import digest_of, seen_by
+from activities.coverage_report import read_coverage
 from activities.heartbeat import heartbeating
 from activities.log_artifact import put_log
 from activities.printable import printable
 from activities.process import Completed
+from activities.result_file import read_result
 from activities.sandbox import Limits, Sandbox, inside, run_sandboxed, with_scratch
 from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
 from regreen.pipeline_file import TestSection
@@ -36,12 +40,20 @@ omit =
   */conftest.py
   conftest.py
   setup.py
+
+[report]
+include_namespace_packages = true
+ignore_errors = true
 """
+# coverage.py's words when there is no code beside the tests.
+_NO_CODE = "No data to report."
 # The repository's own options come first, so that these win: all tests run and say all they know.
 _OPTIONS = (
     *("-q", "-rN", "--color=no", "--tb=auto", "--maxfail=0", "--continue-on-collection-errors"),
     *("-p", "no:cacheprovider", "-p", "no:randomly"),
 )
+# By the plugin's module. With its own tracer pytest-cov stops ours, which sees no other process.
+_PLUGIN_OPTIONS = {"pytest_cov": "--no-cov", "xdist": "-n0"}
 
 
 async def run_pytest(
@@ -76,7 +88,8 @@ async def run_pytest(
         sandbox,
         [
             *(python, *(covered if coverage else ()), "-m", "pytest"),
-            *(*_OPTIONS, f"--report-log={inside(sandbox, log)}"),
+            *(*_OPTIONS, *_plugin_options(environment)),
+            f"--report-log={inside(sandbox, log)}",
             *pytest_arguments(section, node_ids),
         ],
         output=results / "output.txt",
@@ -86,19 +99,18 @@ async def run_pytest(
     # A long log takes seconds to read, in which heartbeats must go on.
     reading = asyncio.to_thread(read_report, log, done, section.timeout, original)
     report = await heartbeating(reading, subject)
-    percent = None
+    measured = None
     if coverage and _regular(data):
-        percent = await _coverage_report(sandbox, python, results, settings, data)
-    report = report.model_copy(update={"coverage_percent": percent})
+        measured = await _coverage_report(sandbox, python, results, settings, data)
+        report = report.model_copy(update={"coverage_percent": _percent(measured)})
     if not keep:
         return report
-    measured = results / COVERAGE_FILE
     return report.model_copy(
         update={
             "log": await put_log(log, "application/jsonl") if _regular(log) else None,
             "output": await put_log(results / "output.txt"),
-            "coverage": await put_file(measured, "application/json")
-            if _regular(measured)
+            "coverage": await put_bytes(COVERAGE_FILE, measured, "application/json")
+            if measured
             else None,
         }
     )
@@ -116,6 +128,12 @@ def test_sandbox(copy: Path, environment: Path | None, results: Path) -> Sandbox
         variables={"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
         limits=Limits(memory_bytes=8 << 30),
     )
+
+
+def _plugin_options(environment: Path) -> list[str]:
+    """What makes installed plugins of pytest leave coverage to us."""
+    installed = {path.name for path in environment.glob("lib/python*/site-packages/*")}
+    return [option for module, option in _PLUGIN_OPTIONS.items() if module in installed]
 
 
 def pytest_arguments(section: TestSection, node_ids: Sequence[str]) -> list[str]:
@@ -285,19 +303,31 @@ def _regular(path: Path) -> bool:
 
 async def _coverage_report(
     sandbox: Sandbox, python: str, results: Path, settings: Path, data: Path
-) -> float | None:
-    measured = results / COVERAGE_FILE
-    await run_sandboxed(
+) -> bytes | None:
+    """coverage.py's JSON report, or what it said in place of one; None where there is no code.
+
+    What it said is kept, so that nobody takes a measurement that went wrong for none at all.
+    """
+    written = results / COVERAGE_FILE
+    done = await run_sandboxed(
         sandbox,
         [
-            *(python, "-m", "coverage", "json", "--quiet", f"-o{inside(sandbox, measured)}"),
+            *(python, "-m", "coverage", "json", "--quiet", f"-o{inside(sandbox, written)}"),
             *(f"--rcfile={inside(sandbox, settings)}", f"--data-file={inside(sandbox, data)}"),
         ],
         output=results / "coverage.txt",
         timeout=60,
         subject="coverage",
     )
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        if _regular(measured):
-            return round(float(json.loads(measured.read_text())["totals"]["percent_covered"]), 1)
-    return None
+    said = done.tail().strip()
+    if done.code == 0:
+        return read_result(written) or b"no report"
+    return None if said == _NO_CODE else said.encode() or b"no report"
+
+
+def _percent(report: bytes | None) -> float | None:
+    """What a report says, cut to one decimal: 79.96 % must not look like 80 %."""
+    try:
+        return math.floor(read_coverage(report or b"").percent * 10) / 10
+    except ValidationError:
+        return None

@@ -85,7 +85,7 @@ async def scan_dependencies(request: DependencyRequest) -> Scan:
     updated = _updated(database)
     if isinstance(updated, str):
         return _scan(problem=updated)
-    problem = _too_old(updated, section)
+    problem = _not_of_now(updated, section)
     figures = f"advisories of {updated:%Y-%m-%d}"
     if problem:
         return _scan(problem=problem, figures=figures)
@@ -111,14 +111,19 @@ def _updated(database: Path) -> datetime | str:
         return "the metadata of the database of advisories cannot be read"
 
 
-def _too_old(updated: datetime, section: SecuritySection) -> str:
+def _not_of_now(updated: datetime, section: SecuritySection) -> str:
     days = (datetime.now(UTC) - updated).total_seconds() / 86400
     allowed = section.database_age / 86400
+    if days < -1:
+        return (
+            f"the database of advisories says that it is of {updated:%Y-%m-%d}, which is not yet: "
+            "its age cannot be known, fetch a new one"
+        )
     if days <= allowed:
         return ""
     return (
-        f"the database of advisories is {days:.0f} days old, `security.database_age` allows "
-        f"{allowed:g}: fetch a new one"
+        f"the database of advisories is {round(days, 1):g} days old, `security.database_age` "
+        f"allows {allowed:g}: fetch a new one"
     )
 
 

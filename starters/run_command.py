@@ -87,7 +87,8 @@ async def follow_request(
         started = await runs.start(connection.client, request, again=anew)
         anew = False
         if not started and not known:
-            note(f"joining the run of {request.commit[:12]}; `regreen retry` runs it again")
+            option = "" if request.reuse else " --no-cache"
+            note(f"joining the run of {request.commit[:12]}; `regreen retry{option}` runs it again")
         known = True
         if detach:
             return _detached(connection, identifier, json)

@@ -46,6 +46,9 @@ def test_a_retry_takes_over_what_has_not_changed(hosted: Program, tmp_path: Path
     ]
     assert packages[0] == packages[1] != []
 
+    joined = hosted.run("run", repository, "--no-cache", "--json")
+    assert "`regreen retry --no-cache` runs it again" in joined.errors
+
     anew = hosted.run("retry", commit, "--no-cache", "--json")
 
     assert (anew.code, reused(anew.document)) == (0, {}), anew.errors

@@ -41,6 +41,11 @@ async def stage_request(
                 path.write_bytes(content if isinstance(content, bytes) else content.encode())
         _git(folder, "add", "--all", "--force")
         _git(folder, "commit", "--quiet", "--allow-empty", "--message", f"feat: change {number}")
+    return await request_of(folder, stage, pipeline)
+
+
+async def request_of(folder: Path, stage: str, pipeline: Pipeline) -> StageRequest:
+    """Ask for a stage of the last commit of a repository that is there."""
     commit = _git(folder, "rev-parse", "HEAD")
     fetch = SourceRequest(
         repository="local/gates", location=str(folder), ref="refs/heads/main", commit=commit

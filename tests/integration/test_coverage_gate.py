@@ -328,4 +328,76 @@ async def test_garbage_is_a_problem(tmp_path: Path) -> None:
     gate = await _gate(request, {"unit": garbage})
 
     assert gate.state == "failed"
-    assert gate.summary.startswith("coverage: a coverage report cannot be read")
+    assert gate.summary.startswith('coverage: the coverage of unit cannot be read: {"files": 3}')
+
+
+async def test_the_stage_says_no_more_than_the_gate(tmp_path: Path) -> None:
+    lines = [f"    x{number} = {number}" for number in range(402)]
+    code = "\n".join(["def run():", *lines[:321], "\n\ndef never():", *lines[:81]])
+    tests = "from shop import run\n\n\ndef test_it():\n    run()\n"
+    request = await _request(tmp_path, {"shop.py": code, "test_unit.py": tests})
+
+    report = await run_tests(request.model_copy(update={"stage": "unit"}))
+
+    assert report.coverage_percent == 79.9
+
+
+async def test_code_that_no_test_imports_counts(tmp_path: Path) -> None:
+    files: Files = {
+        "src/shop/__init__.py": "OPEN = True\n",
+        "src/shop/storage/shelf.py": "OPEN = True\n",
+        "bin/serve.py": "OPEN = True\n",
+        "bin/old.py": "print 'Python 2'\n",
+        "test_unit.py": "import shop\n\n\ndef test_it():\n    assert shop.OPEN\n",
+    }
+    request = await _request(tmp_path, files)
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    assert gate.state == "failed"
+    assert "33.3 % is below 80 %; examined 3 files" in gate.summary
+
+
+async def test_the_repositorys_own_plugins_do_not_hide_what_was_run(tmp_path: Path) -> None:
+    options = "addopts = -n2 --cov=shop --cov-fail-under=90"
+    files: Files = {
+        "shop.py": CODE,
+        "test_unit.py": TESTS,
+        "pytest.ini": f"[pytest]\n{options}\n",
+        "requirements.txt": "pytest-cov\npytest-xdist\n",
+    }
+    request = await _request(tmp_path, files)
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    assert gate.state == "failed"
+    assert "50.0 % is below 80 %; examined 1 file" in gate.summary
+
+
+async def test_a_report_that_could_not_be_made_is_a_problem(tmp_path: Path) -> None:
+    # The test writes over what coverage.py has measured; its own file is written at the end.
+    spoil = "\n".join(
+        (
+            "import atexit, glob, shop",
+            "def test_it():",
+            "    def spoil():",
+            "        open(glob.glob('/results/coverage.data*')[0], 'w').write('garbage')",
+            "    atexit.register(spoil)",
+            "",
+        )
+    )
+    request = await _request(tmp_path, {"shop.py": CODE, "test_unit.py": spoil})
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    assert gate.state == "failed"
+    assert "the coverage of unit cannot be read: " in gate.summary
+
+
+async def test_code_without_a_statement_has_nothing_to_run(tmp_path: Path) -> None:
+    request = await _request(tmp_path, {"shop.py": "", "test_unit.py": "def test_it(): pass\n"})
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    assert gate.state == "skipped"
+    assert gate.summary == "the code has no statements that a test could run"

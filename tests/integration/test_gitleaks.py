@@ -10,7 +10,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.artifact_store import get_bytes
 from activities.gitleaks import scan_secrets
 from regreen.pipeline_file import Pipeline
-from tests.integration.gate_repository import Files, Gate, stage_request, weighed
+from tests.e2e.plain_repository import git, plain_repository
+from tests.integration.gate_repository import Files, Gate, request_of, stage_request, weighed
 
 pytestmark = pytest.mark.usefixtures("own_state")
 
@@ -68,6 +69,39 @@ async def test_a_secret_deleted_three_commits_ago_fails(tmp_path: Path) -> None:
     assert len(reports["gitleaks-history.json"]) == 1
 
 
+async def test_changes_of_a_file_that_the_repository_calls_binary_are_searched(
+    tmp_path: Path,
+) -> None:
+    hidden: Files = {".gitattributes": "*.cfg binary\n*.ini -diff\n", "a.cfg": LEAK, "a.ini": LEAK}
+    verdict = await scan(tmp_path, hidden, {"a.cfg": None, "a.ini": None})
+    assert verdict.state == "failed"
+    assert {finding.path for finding in verdict.verdict.blocking} == {"a.cfg", "a.ini"}
+
+
+@pytest.mark.parametrize("changed", ["b.py", "a.py"], ids=["sides apart", "sides in conflict"])
+async def test_a_secret_that_only_a_merge_brought_in_is_found(tmp_path: Path, changed: str) -> None:
+    repository = plain_repository(tmp_path / "repository", {"a.py": "x = 0\n"})
+    git(repository, "checkout", "--quiet", "-b", "side")
+    _commit(repository, changed, "x = 2\n")
+    git(repository, "checkout", "--quiet", "main")
+    _commit(repository, "a.py", "x = 1\n")
+    git(repository, "merge", "--quiet", "--no-ff", "--no-commit", "--strategy=ours", "side")
+    _commit(repository, "a.py", LEAK)
+    _commit(repository, "a.py", "x = 3\n")
+    request = await request_of(repository, "security", Pipeline())
+
+    verdict = await weighed(request, await scan_secrets(request))
+
+    assert verdict.state == "failed"
+    assert "1 finding, first aws-access-token at a.py:1: " in verdict.summary
+
+
+def _commit(repository: Path, path: str, content: str) -> None:
+    (repository / path).write_text(content)
+    git(repository, "add", path)
+    git(repository, "commit", "--quiet", "--message", f"feat: another {path}")
+
+
 async def test_neither_commit_message_nor_address_is_stored(tmp_path: Path) -> None:
     verdict = await scan(tmp_path, {"keys.py": LEAK})
     assert "Message" not in json.dumps(await stored(verdict))
@@ -123,7 +157,8 @@ async def test_a_scanner_that_did_not_do_its_work_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, reason: str
 ) -> None:
     broken = tmp_path / "gitleaks"
-    broken.write_text(f'#!/bin/sh\nfor REPORT in "$@"; do :; done\n{behaviour}\n')
+    find_report = 'for A in "$@"; do [ "$P" = --report-path ] && REPORT="$A"; P="$A"; done'
+    broken.write_text(f"#!/bin/sh\n{find_report}\n{behaviour}\n")
     broken.chmod(0o755)
     monkeypatch.setattr("activities.gitleaks.find", lambda _: broken)
     pipeline = Pipeline.model_validate({"security": {"timeout": 1}})

@@ -133,6 +133,16 @@ async def test_old_advisories_are_a_problem_and_no_clean_bill(
     )
 
 
+async def test_advisories_of_the_future_have_no_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = await scan(tmp_path, monkeypatch, age=timedelta(days=-3650))
+
+    assert gate.state == "failed"
+    assert gate.summary.startswith("trivy: the database of advisories says that it is of 20")
+    assert "which is not yet: its age cannot be known" in gate.summary
+
+
 async def test_without_a_database_nothing_is_claimed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
