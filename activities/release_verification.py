@@ -287,6 +287,18 @@ def _bill(path: Path) -> tuple[str, str]:
     return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")
 
 
+def _cause_first(row: VerificationRow) -> int:
+    """Sorts what is wrong by what it brings with it.
+
+    With another key or root every signature is bad, with another list every digest; and what other
+    files say of a changed one is no longer so.
+    """
+    causes = (PUBLIC_KEY, TRUSTED_ROOT_FILE, SUMS)
+    if row.path in causes:
+        return causes.index(row.path)
+    return len(causes) + (row.digest in ("ok", "unlisted"))
+
+
 def _row(path: str, digest: _Digest, detail: str = "") -> VerificationRow:
     ok = digest in ("ok", "unlisted")
     return VerificationRow(path=path, digest=digest, signature="none", detail=detail, ok=ok)
@@ -302,8 +314,7 @@ def _report(
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if is_regular(own) else ""
     services, names = _trusted(directory, root)
-    # A key that is not the one to trust is why the others are bad.
-    bad = sorted((row for row in rows if not row.ok), key=lambda row: row.path != PUBLIC_KEY)
+    bad = sorted((row for row in rows if not row.ok), key=_cause_first)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"
