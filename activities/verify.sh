@@ -67,6 +67,10 @@ base64_of_digest() { # reads what is digested, and writes its SHA-256 as bundles
         print substr(text, 1, 43) "="
     }'
 }
+files=$(find . ! -type d | sed 's,^\./,,' | sort)
+for file in $files; do
+    [ -f "$file" ] && [ ! -L "$file" ] || refuse "$file: is not a regular file"
+done
 signature SHA256SUMS
 # No list has its bundle's digest, and cosign passes by what the bundle names of key and file.
 for said in '"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"' \
@@ -77,9 +81,8 @@ for said in '"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"' \
 done
 sha256sum --check --strict --quiet SHA256SUMS || refuse "SHA256SUMS does not match"
 count=0
-for file in $(find . ! -type d | sed 's,^\./,,' | sort); do
+for file in $files; do
     count=$((count + 1))
-    [ -f "$file" ] && [ ! -L "$file" ] || refuse "$file: is not a regular file"
     case $file in
     SHA256SUMS | SHA256SUMS.bundle) continue ;;
     esac

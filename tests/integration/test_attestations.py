@@ -372,6 +372,16 @@ def test_one_byte_of_any_file_is_found_and_the_file_is_named(place: Path) -> Non
 def test_the_summary_names_what_was_changed_and_not_what_speaks_of_it(place: Path) -> None:
     _flip(place / CYCLONEDX)
     assert verify_release(place).summary.startswith(f"not verified: {CYCLONEDX}: SHA-256 is ")
+    (place / "SHA256SUMS").unlink()
+    assert verify_release(place).summary.startswith("not verified: SHA256SUMS: is missing")
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(place: Path) -> None:
+    (place / WHEEL).unlink()
+    os.mkfifo(place / WHEEL)
+    assert verify_release(place).summary.startswith(f"not verified: {WHEEL}: is not a regular")
+    said = _by_script(place)
+    assert (said.returncode, said.stderr) == (1, f"NOT VERIFIED: {WHEEL}: is not a regular file\n")
 
 
 @pytest.mark.parametrize("case", LOG_TAMPERINGS)
