@@ -11,6 +11,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from activities.bundle_form import form_problem
 from activities.log_entry import entry_problem
 from activities.timestamp_authority import timestamp_problem
 from activities.trusted_root import (
@@ -96,6 +97,8 @@ def _asked(
             if offers(cosign, command[0], "--use-signed-timestamps"):
                 arguments.append("--use-signed-timestamps")
         if isinstance(signature, dict) and "mediaType" in signature:
+            if problem := form_problem(signature, key.read_bytes(), content):
+                return problem
             trusted = Path(private) / TRUSTED_ROOT_FILE
             empty = json.dumps(TRUSTED_ROOT).encode()
             trusted.write_bytes(empty if root is None else root.read_bytes())

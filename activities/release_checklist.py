@@ -72,6 +72,13 @@ def checklist_problem(path: Path, listed: Mapping[str, str]) -> str:
     return ""
 
 
+def says_unsigned(path: Path) -> bool:
+    """Whether a `checklist.json` that can be read says that the release was made unsigned."""
+    with path.open("rb") as file:
+        item = Checklist.model_validate_json(file.read(_MOST_BYTES)).item("signatures")
+    return item is not None and item.state == "off"
+
+
 def _item_problem(item: ChecklistItem, listed: Mapping[str, str]) -> str:
     if item.state == "off" and not item.detail.strip():
         return "is off without a reason"

@@ -19,7 +19,7 @@ from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, VERIFY_SCRIPT
 from activities.cosign_check import attestation_refusal, refusal
 from activities.folder_contents import content_problems
 from activities.heartbeat import heartbeating
-from activities.release_checklist import CHECKLIST, checklist_problem
+from activities.release_checklist import CHECKLIST, checklist_problem, says_unsigned
 from activities.release_folder import SUMS
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
@@ -81,7 +81,7 @@ def verify_release(
     used, which shows that the folder is whole but not who made it. In the same folder each
     attestation must be about its file and say what is so, and the provenance must meet what is
     `expected`. Where cosign is missing a signed folder is not ok. A folder without any key or
-    signature can be ok, and `signed` is then false.
+    signature can be ok where its checklist says that it was made so, and `signed` is then false.
     `root` is a trusted root: the transparency log and the time-stamp authority to trust, whose word
     every bundle must have then. Without it those are trusted that the folder itself names.
     Raises UsageError when there is no such folder, or `root` is no trusted root.
@@ -118,6 +118,11 @@ def verify_release(
     if signs:
         rows = _signed_rows(directory, key, root, rows)
         rows = _attested_rows(directory, listed, rows, expected)
+    elif not any(row.path == CHECKLIST and row.ok for row in rows):
+        if CHECKLIST not in listed:
+            rows.append(_row(CHECKLIST, "missing", "is needed where nothing is signed, to say so"))
+    elif not says_unsigned(directory / CHECKLIST):
+        rows = _explained(rows, {CHECKLIST: "does not say that nothing is signed"})
     return _report(directory, rows, signs, pinned, root)
 
 
@@ -287,6 +292,20 @@ def _bill(path: Path) -> tuple[str, str]:
     return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")
 
 
+def _cause_first(row: VerificationRow) -> int:
+    """Sorts what is wrong by what it brings with it.
+
+    Without a list no file is listed. With another key or root every signature is bad, with another
+    list every digest; and what other files say of a changed one is no longer so.
+    """
+    if row.path == SUMS and row.digest == "refused":
+        return -1
+    causes = (PUBLIC_KEY, TRUSTED_ROOT_FILE, SUMS)
+    if row.path in causes:
+        return causes.index(row.path)
+    return len(causes) + (row.digest in ("ok", "unlisted"))
+
+
 def _row(path: str, digest: _Digest, detail: str = "") -> VerificationRow:
     ok = digest in ("ok", "unlisted")
     return VerificationRow(path=path, digest=digest, signature="none", detail=detail, ok=ok)
@@ -302,8 +321,7 @@ def _report(
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if is_regular(own) else ""
     services, names = _trusted(directory, root)
-    # A key that is not the one to trust is why the others are bad.
-    bad = sorted((row for row in rows if not row.ok), key=lambda row: row.path != PUBLIC_KEY)
+    bad = sorted((row for row in rows if not row.ok), key=_cause_first)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"

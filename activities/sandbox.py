@@ -2,11 +2,14 @@
 
 With bubblewrap the command sees the system read-only, its workspace at `/workspace`, its
 environment at `/environment`, a private `/tmp` and `/home`, its own process ids and no network but
-loopback. Where the kernel does not permit that, what remains is an environment built from nothing
-and resource limits; `isolation()` says so and the run's report repeats it.
+a loopback of its own. What may use the network gets a proxy there, which leads out and not back to
+this machine (`activities/outbound_proxy.py`). Where the kernel does not permit that, what remains
+is an environment built from nothing and resource limits; `isolation()` says so and the run's report
+repeats it.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
@@ -18,13 +21,17 @@ from pathlib import Path
 
 from temporalio.exceptions import ApplicationError
 
+from activities import sandbox_relay
+from activities.outbound_proxy import outbound_proxy
 from activities.process import Completed, run_process
-from regreen.inherited_variables import NETWORK_VARIABLES
+from regreen.inherited_variables import NETWORK_VARIABLES, PROXY_VARIABLES
 from regreen.tools.locate import find
 
 WORKSPACE = "/workspace"
 ENVIRONMENT = "/environment"
 RESULTS = "/results"
+
+_RELAY, _PROXY, _PROXY_PORT = "/run/regreen/relay.py", "/run/regreen/proxy", 3128
 
 # What programs need of /etc to resolve names, users, certificates and time zones. The rest of
 # /etc can hold secrets and is not shown.
@@ -83,6 +90,7 @@ class Sandbox:
     """An empty folder for the files that the caller reads afterwards, shown at `/results`."""
     mounts: tuple[Mount, ...] = ()
     network: bool = False
+    """Whether it may use the network; isolated, through a proxy for HTTP and HTTPS."""
     variables: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
@@ -147,10 +155,25 @@ async def run_sandboxed(
     Paths among the arguments are given as the sandbox shows them: use `inside`.
     """
     with tempfile.TemporaryDirectory(prefix="regreen-sandbox-") as private:
-        argv, variables, cwd = sandbox_command(sandbox, command, Path(private))
-        return await run_process(
-            argv, output=output, timeout=timeout, subject=subject, env=variables, cwd=cwd
-        )
+        async with contextlib.AsyncExitStack() as stack:
+            if sandbox.network and isolation().kind == "bubblewrap":
+                proxy = Path(private) / "proxy"
+                await stack.enter_async_context(outbound_proxy(proxy))
+                sandbox, command = _with_way_out(sandbox, command, proxy)
+            argv, variables, cwd = sandbox_command(sandbox, command, Path(private))
+            return await run_process(
+                argv, output=output, timeout=timeout, subject=subject, env=variables, cwd=cwd
+            )
+
+
+def _with_way_out(
+    sandbox: Sandbox, command: Sequence[str], proxy: Path
+) -> tuple[Sandbox, list[str]]:
+    """The sandbox with the proxy's socket in it, and the command beside a relay to that."""
+    shown = (Mount(proxy, _PROXY), Mount(Path(sandbox_relay.__file__), _RELAY))
+    python = str(Path(sys.base_prefix).resolve() / "bin" / "python3")
+    relayed = [python, "-I", _RELAY, str(_PROXY_PORT), _PROXY, *command]
+    return replace(sandbox, mounts=(*sandbox.mounts, *shown)), relayed
 
 
 def sandbox_command(
@@ -221,8 +244,6 @@ def _prlimit() -> str:
 
 def _bubblewrap(sandbox: Sandbox) -> list[str]:
     arguments = [str(find("bubblewrap")), "--unshare-all", "--die-with-parent", "--new-session"]
-    if sandbox.network:
-        arguments.append("--share-net")
     arguments += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"]
     arguments += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--dir", "/home/sandbox"]
     for folder in _SYSTEM:
@@ -283,6 +304,11 @@ def _variables(sandbox: Sandbox, private: Path, isolated: bool) -> dict[str, str
     variables["PATH"] = ":".join(path)
     if sandbox.network:
         variables |= {name: os.environ[name] for name in NETWORK_VARIABLES if name in os.environ}
+        if isolated:
+            # The proxy knows the operator's own one, and what is to go past that.
+            way_out = f"http://127.0.0.1:{_PROXY_PORT}"
+            variables |= dict.fromkeys(PROXY_VARIABLES, way_out)
+            variables |= {"NO_PROXY": "", "no_proxy": ""}
     return variables | dict(sandbox.variables)
 
 

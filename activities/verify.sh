@@ -55,12 +55,34 @@ attestation() { # FILE SUFFIX TYPE
     good cosign verify-blob-attestation $format --key "$key" --trusted-root "$root" $log $stamps \
         --type "$3" --bundle "$1" "${1%"$2"}"
 }
+base64_of_digest() { # reads what is digested, and writes its SHA-256 as bundles have it
+    sha256sum | awk '{
+        digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (place = 1; place < 65; place += 3) {
+            bits = 0
+            for (digit = place; digit < place + 3; digit++)
+                bits = bits * 16 + index("0123456789abcdef", substr(substr($0, 1, 64) "00", digit, 1)) - 1
+            text = text substr(digits, int(bits / 64) + 1, 1) substr(digits, bits % 64 + 1, 1)
+        }
+        print substr(text, 1, 43) "="
+    }'
+}
+files=$(find . ! -type d | sed 's,^\./,,' | sort)
+for file in $files; do
+    [ -f "$file" ] && [ ! -L "$file" ] || refuse "$file: is not a regular file"
+done
 signature SHA256SUMS
+# No list has its bundle's digest, and cosign passes by what the bundle names of key and file.
+for said in '"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"' \
+    "\"hint\":\"$(sed '/^-/d' "$key" | base64 -d | base64_of_digest)\"" \
+    "\"algorithm\":\"SHA2_256\",\"digest\":\"$(base64_of_digest <SHA256SUMS)\""; do
+    tr -d ' \t\n' <SHA256SUMS.bundle | grep -q -F -e "$said" ||
+        refuse "SHA256SUMS.bundle: does not say $said"
+done
 sha256sum --check --strict --quiet SHA256SUMS || refuse "SHA256SUMS does not match"
 count=0
-for file in $(find . ! -type d | sed 's,^\./,,' | sort); do
+for file in $files; do
     count=$((count + 1))
-    [ -f "$file" ] && [ ! -L "$file" ] || refuse "$file: is not a regular file"
     case $file in
     SHA256SUMS | SHA256SUMS.bundle) continue ;;
     esac

@@ -135,8 +135,14 @@ def spelled(version: Version, python: bool) -> str:
 def _free(version: Version, taken: Iterable[Version]) -> Version:
     known = set(taken)
     while version in known:
-        version = Version(f"{version.major}.{version.minor}.{version.micro + 1}")
+        version = _numbered(version, version.major, version.minor, version.micro + 1)
     return version
+
+
+def _numbered(after: Version, *numbers: int) -> Version:
+    """The version with these numbers and the epoch of the one that it comes after."""
+    text = ".".join(map(str, numbers))
+    return Version(f"{after.epoch}!{text}" if after.epoch else text)
 
 
 def _bumped(previous: Version, changes: Sequence[Change], major_on_zero: bool) -> Decision:
@@ -144,16 +150,16 @@ def _bumped(previous: Version, changes: Sequence[Change], major_on_zero: bool) -
     features = tuple(change for change in changes if change.section == "Features")
     of = f"of {counted(len(changes), 'commit')} since {previous}"
     if breaking and (previous.major > 0 or major_on_zero):
-        version = Version(f"{previous.major + 1}.0.0")
+        version = _numbered(previous, previous.major + 1, 0, 0)
         because = f"{counted(len(breaking), 'breaking change')} {of}"
         return Decision(version, "major", because, breaking)
     if breaking or features:
-        version = Version(f"{previous.major}.{previous.minor + 1}.0")
+        version = _numbered(previous, previous.major, previous.minor + 1, 0)
         if breaking:
             because = f"{counted(len(breaking), 'breaking change')} {of}, and 0.x stays 0.x"
             return Decision(version, "minor", because, breaking)
         because = f"{counted(len(features), 'feature')} {of}"
         return Decision(version, "minor", because, features)
-    version = Version(f"{previous.major}.{previous.minor}.{previous.micro + 1}")
+    version = _numbered(previous, previous.major, previous.minor, previous.micro + 1)
     because = f"no feature among {counted(len(changes), 'commit')} since {previous}"
     return Decision(version, "patch", because, tuple(changes))

@@ -1,5 +1,6 @@
 """Taking a published release back: the statements about it, and its folder moved aside."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -35,22 +36,36 @@ async def write_withdrawal(record: WithdrawalRecord) -> tuple[ReleaseFile, ...]:
 async def withdraw_release_folder(request: WithdrawnFolder) -> str:
     """Move the release folder to `withdrawn/VERSION/release` and put the statements beside it.
 
-    Returns the folder `withdrawn/VERSION`. Raises non-retryable ApplicationError
+    Returns the folder `withdrawn/VERSION`; `withdrawn/VERSION-DIGEST`, after the record, where an
+    earlier release of that version was withdrawn. Raises non-retryable ApplicationError
     `WithdrawalRefused` when there is no such release.
     """
     place = release_directory(request.folder)
-    aside = place.parent / "withdrawn" / request.folder.version
-    aside.mkdir(parents=True, exist_ok=True)
+    aside = _aside(place, request)
     moved = aside / "release"
-    if not os.path.lexists(moved):
-        if not place.is_dir():
-            raise ApplicationError(
-                f"{place} is not there to withdraw", type="WithdrawalRefused", non_retryable=True
-            )
-        place.rename(moved)
+    if not os.path.lexists(moved) and not place.is_dir():
+        raise ApplicationError(
+            f"{place} is not there to withdraw", type="WithdrawalRefused", non_retryable=True
+        )
+    aside.mkdir(parents=True, exist_ok=True)
+    # The record is first: by it a further attempt knows the folder again.
     for file in request.statements:
         await get_file(file.content, aside / file.path)
+    if not os.path.lexists(moved):
+        place.rename(moved)
     return str(aside)
+
+
+def _aside(place: Path, request: WithdrawnFolder) -> Path:
+    """Where this withdrawal puts the release, whatever others of that version have put there."""
+    [record] = [file.content.sha256 for file in request.statements if file.path == RECORD]
+    aside = place.parent / "withdrawn" / request.folder.version
+    there = aside / RECORD
+    if not aside.exists() or (
+        there.is_file() and hashlib.sha256(there.read_bytes()).hexdigest() == record
+    ):
+        return aside
+    return aside.with_name(f"{aside.name}-{record[:12]}")
 
 
 async def _stored(name: str, document: dict[str, Any]) -> ReleaseFile:

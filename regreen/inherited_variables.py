@@ -1,11 +1,18 @@
 """The variables of its environment that a process hands to what it starts; no secret is one."""
 
-# Which index to use and how to reach it is not a secret of Regreen, and a build that may use the
-# network cannot work without it.
-NETWORK_VARIABLES = (
+PROXY_VARIABLES = (
     "ALL_PROXY",
     "HTTPS_PROXY",
     "HTTP_PROXY",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+)
+
+# Which index to use and how to reach it is not a secret of Regreen, and a build that may use the
+# network cannot work without it.
+NETWORK_VARIABLES = (
+    *PROXY_VARIABLES,
     "NO_PROXY",
     "PIP_EXTRA_INDEX_URL",
     "PIP_INDEX_URL",
@@ -18,8 +25,5 @@ NETWORK_VARIABLES = (
     "UV_INDEX_URL",
     "UV_NATIVE_TLS",
     "UV_SYSTEM_CERTS",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
     "no_proxy",
 )

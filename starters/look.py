@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
-from temporalio.client import WorkflowExecution
+from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.local_forge import read_pull_request
 from regreen.contracts.checklist import Checklist
+from regreen.contracts.run import RunReport
 from regreen.errors import EXIT_OK
 from regreen.settings import Settings
 from starters import runs
@@ -63,8 +64,7 @@ async def status(name: str, *, json: bool, settings: Settings) -> int:
             print_json(run_document(report, settings, connection.ui))
         else:
             print_result(report, connection.ui)
-            for wait in await runs.waits_of_release(connection.client, report):
-                output.print(wait, style="yellow", markup=False)
+            await _print_waits(connection.client, report)
     return EXIT_OK
 
 
@@ -82,6 +82,7 @@ async def show(name: str, *, json: bool, sarif: Path | None, settings: Settings)
             print_json(run_document(report, settings, None))
             return EXIT_OK
         print_result(report, None)
+        await _print_waits(connection.client, report)
         if report.plan is not None:
             output.print()
             print_plan(report.plan)
@@ -95,6 +96,11 @@ async def show(name: str, *, json: bool, sarif: Path | None, settings: Settings)
             for text in record.comments.values():
                 output.print(f"\n{text}", markup=False)
     return EXIT_OK
+
+
+async def _print_waits(client: Client, report: RunReport) -> None:
+    for wait in await runs.waits_of_release(client, report):
+        output.print(wait, style="yellow", markup=False)
 
 
 def _row(execution: WorkflowExecution) -> dict[str, str]:

@@ -160,6 +160,7 @@ def _table(progress: Progress) -> Group:
             spent = f", {step.seconds:.0f} s" if step.seconds >= 1 else ""
             parts.append(_cut(f"  {first}{spent}", "cyan"))
             parts += [_cut(f"    {part}", "cyan") for part in rest]
+    parts += [Text(wait, style="yellow") for wait in progress.waits]
     return Group(*parts)
 
 
@@ -189,3 +190,5 @@ def _lines(progress: Progress) -> Iterator[str]:
         for attempt in result.attempts:
             yield f"{name}: {_attempt_text(attempt)}"
         yield f"{name}: {result.summary}"
+    for wait in progress.waits:
+        yield f"release: {wait}"

@@ -53,6 +53,8 @@ class Progress:
     steps: tuple[Step, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     """How long the test stages have been running."""
+    waits: tuple[str, ...] = ()
+    """What the release waits for, and what ends that; see `waits_of_release`."""
 
 
 async def follow(
@@ -151,7 +153,8 @@ async def _progress(
             except (RPCError, WorkflowQueryFailedError):
                 continue
             seconds[stage.name] = _since(description.start_time)
-    return Progress(report, attempts, tuple(steps), seconds)
+    waits = tuple(await waits_of_release(client, report))
+    return Progress(report, attempts, tuple(steps), seconds, waits)
 
 
 async def _steps(description: WorkflowExecutionDescription, stage: str) -> list[Step]:

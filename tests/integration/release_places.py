@@ -19,6 +19,7 @@ from activities.release_folder import (
     release_directory,
     write_checksums,
 )
+from regreen.contracts.checklist import ChecklistItem
 from regreen.contracts.publishing import TargetRequest
 from regreen.contracts.release import ChecksumRequest, FolderRequest, ReleaseFile
 from regreen.pipeline_file import TargetSection
@@ -26,14 +27,20 @@ from tests.doubles.github.server import github_double
 from tests.doubles.github.state import Asset, Release
 from tests.doubles.http_folder import http_folder
 from tests.doubles.package_index import PASSWORD, USERNAME, package_index
+from tests.met_checklist import met_checklist
 
 REPOSITORY, VERSION, COMMIT = "example/shop", "1.0.0", "a" * 40
 WHEEL = f"shop-{VERSION}-py3-none-any.whl"
 
 
 async def release_request(target: TargetSection, wheel: bytes | None = None) -> TargetRequest:
-    """A release of one wheel and its notes."""
-    contents = {WHEEL: wheel or wheel_of("shop", VERSION), "RELEASE_NOTES.md": b"# shop 1.0.0\n"}
+    """An unsigned release of one wheel, its notes and its checklist."""
+    unsigned = ChecklistItem(name="signatures", state="off", detail="signed elsewhere")
+    contents = {
+        WHEEL: wheel or wheel_of("shop", VERSION),
+        "RELEASE_NOTES.md": b"# shop 1.0.0\n",
+        "checklist.json": met_checklist(unsigned).model_dump_json().encode(),
+    }
     files = [
         ReleaseFile(path=name, content=await put_bytes(name, content))
         for name, content in contents.items()

@@ -274,9 +274,9 @@ def test_provenance_tells_commit_heals_reviewers_and_materials(place: Path) -> N
     assert run["metadata"]["invocationId"] == f"pipeline/example/shop/{COMMIT}"
 
 
-def _flip(path: Path) -> None:
+def _flip(path: Path, where: str = "middle") -> None:
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[{"begin": 0, "middle": len(data) // 2, "end": -1}[where]] ^= 1
     path.write_bytes(bytes(data))
 
 
@@ -287,6 +287,14 @@ def _resubject(place: Path) -> None:
     payload = base64.b64encode(json.dumps(statement).encode()).decode()
     bundle["dsseEnvelope"]["payload"] = payload
     (place / PROVENANCE).write_text(json.dumps(bundle))
+
+
+def _hint_of_another_key(place: Path) -> None:
+    """Change the one bundle whose digest stands nowhere, where cosign passes by."""
+    bundle = json.loads((place / "SHA256SUMS.bundle").read_text())
+    hint = bundle["verificationMaterial"]["publicKey"]["hint"]
+    bundle["verificationMaterial"]["publicKey"]["hint"] = f"x{hint[1:]}"
+    (place / "SHA256SUMS.bundle").write_text(json.dumps(bundle))
 
 
 def _move(one: str, other: str) -> Callable[[Path], None]:
@@ -330,6 +338,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
         _move(f"{SDIST}.provenance.sigstore.json", PROVENANCE),
         PROVENANCE,
     ),
+    "what the list's bundle says of itself": (_hint_of_another_key, "SHA256SUMS"),
     "script": (lambda place: _flip(place / "verify.sh"), "verify.sh"),
     "no provenance": (lambda place: (place / PROVENANCE).unlink(), PROVENANCE),
 }
@@ -345,6 +354,34 @@ def test_tampering_is_refused_and_named(case: str, place: Path) -> None:
     assert bad.get(culprit), bad
     if case != "script":
         assert _by_script(place).returncode == 1
+
+
+def test_one_byte_of_any_file_is_found_and_the_file_is_named(place: Path) -> None:
+    # With another list everything would be bad; that and its bundle are tampered with above.
+    files = [
+        path.relative_to(place).as_posix()
+        for path in sorted(place.rglob("*"))
+        if path.is_file() and path.name not in ("SHA256SUMS", "SHA256SUMS.bundle")
+    ]
+    for number, name in enumerate(files):
+        _flip(place / name, ("begin", "middle", "end")[number % 3])
+    rows = verify_release(place).rows
+    assert {row.path for row in rows if row.digest == "changed" and not row.ok} == set(files)
+
+
+def test_the_summary_names_what_was_changed_and_not_what_speaks_of_it(place: Path) -> None:
+    _flip(place / CYCLONEDX)
+    assert verify_release(place).summary.startswith(f"not verified: {CYCLONEDX}: SHA-256 is ")
+    (place / "SHA256SUMS").unlink()
+    assert verify_release(place).summary.startswith("not verified: SHA256SUMS: is missing")
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(place: Path) -> None:
+    (place / WHEEL).unlink()
+    os.mkfifo(place / WHEEL)
+    assert verify_release(place).summary.startswith(f"not verified: {WHEEL}: is not a regular")
+    said = _by_script(place)
+    assert (said.returncode, said.stderr) == (1, f"NOT VERIFIED: {WHEEL}: is not a regular file\n")
 
 
 @pytest.mark.parametrize("case", LOG_TAMPERINGS)

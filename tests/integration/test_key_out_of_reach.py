@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +27,7 @@ from tests.integration.wheel_project import need
 
 # The searched-for words stand backwards in it, so that it does not find itself.
 PROBE = """
-import os, re, urllib.request
+import ctypes, os, re, socket, stat, urllib.request
 KEYS = [word[::-1].encode() for word in WORDS]
 FOUND = []
 
@@ -40,11 +41,29 @@ def read(path, size=1 << 20):
     except OSError:
         return b""
 
+def ask(where, address):
+    try:
+        with socket.socket(socket.AF_UNIX) as careless:
+            careless.settimeout(5)
+            careless.connect(address)
+            careless.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            look(where, b"".join(iter(lambda: careless.recv(4096), b"")))
+    except OSError:
+        pass
+
 look("environment", repr(dict(os.environ)).encode())
 for top in (STATE, os.path.expanduser("~"), "/workspace", "/results", "/environment", "/run"):
     for base, _, names in os.walk(top):
         for name in names:
-            look(f"file {base}/{name}", read(os.path.join(base, name)))
+            path = os.path.join(base, name)
+            if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+                ask(f"socket {path}", path)
+            else:
+                look(f"file {path}", read(path))
+ask("abstract socket", chr(0) + ABSTRACT)
+PTRACE_SEIZE = 0x4206
+if ctypes.CDLL(None).ptrace(PTRACE_SEIZE, WORKER, None, None) == 0:
+    FOUND.append("ptrace of the worker")
 for process in filter(str.isdigit, os.listdir("/proc")):
     look(f"environment of {process}", read(f"/proc/{process}/environ"))
     look(f"arguments of {process}", read(f"/proc/{process}/cmdline"))
@@ -63,29 +82,34 @@ for process in filter(str.isdigit, os.listdir("/proc")):
                             pass
         except OSError:
             pass
-if PORT:
-    try:
-        look("loopback", urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=5).read())
-    except OSError:
-        pass
+for proxies in (None, {}):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+    for name in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", socket.gethostname()):
+        try:
+            look("loopback", opener.open(f"http://{name}:{PORT}/", timeout=5).read())
+        except OSError:
+            pass
 """
 
 
 @dataclass(frozen=True)
 class Secret:
-    """Where the key lies, its words, and a careless service on loopback that gives it to anyone."""
+    """Where the key lies, its words, and careless services that give it to anyone: on loopback, as
+    Temporal's server and a vault are, and on Unix sockets, as docker is."""
 
     state: Path
     words: tuple[str, ...]
     port: int
+    abstract: str
 
-    def probe(self, *, loopback: bool = True) -> str:
+    def probe(self) -> str:
         """A program that leaves in `FOUND` where it found the key."""
         known = {
             "WORDS": [word[::-1] for word in self.words],
             "STATE": str(self.state),
             "WORKER": os.getpid(),
-            "PORT": self.port if loopback else 0,
+            "PORT": self.port,
+            "ABSTRACT": self.abstract,
         }
         return "".join(f"{name} = {value!r}\n" for name, value in known.items()) + PROBE
 
@@ -116,7 +140,19 @@ async def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Careless)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Secret(tmp_path / "state", words, server.server_address[1])
+    abstract = f"regreen-{uuid.uuid4().hex}"
+
+    async def careless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write("\n".join(words).encode())
+        await writer.drain()
+        writer.close()
+
+    async with (
+        await asyncio.start_unix_server(careless, tmp_path / "state" / "careless.sock"),
+        await asyncio.start_unix_server(careless, f"\0{abstract}"),
+    ):
+        yield Secret(tmp_path / "state", words, server.server_address[1], abstract)
     await asyncio.to_thread(server.shutdown)
     server.server_close()
 
@@ -132,9 +168,9 @@ async def test_outside_of_the_sandbox_the_search_finds_it_everywhere(secret: Sec
         check=True,
     )
     kinds = {where.split()[0] for where in json.loads(done.stdout)}
-    assert kinds >= {"environment", "file", "loopback"}
+    assert kinds >= {"environment", "file", "socket", "abstract", "loopback"}
     if os.geteuid() == 0:
-        assert "memory" in kinds
+        assert kinds >= {"memory", "ptrace"}
 
 
 async def test_conftest_does_not_find_it(secret: Secret, tmp_path: Path) -> None:
@@ -148,9 +184,9 @@ async def test_conftest_does_not_find_it(secret: Secret, tmp_path: Path) -> None
 
 
 async def test_setup_py_does_not_find_it(secret: Secret, tmp_path: Path) -> None:
-    # A build may have the network, and with it the machine's loopback: docs/security.md says so.
+    # A build may have the network, through a proxy that keeps this machine out.
     setup = (
-        secret.probe(loopback=False)
+        secret.probe()
         + "if FOUND:\n    raise RuntimeError(f'found: {FOUND}')\n"
         + "from setuptools import setup\n"
         + "setup(name='shop', version='1.0', py_modules=['shop'])\n"

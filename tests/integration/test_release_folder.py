@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -20,6 +21,7 @@ from activities.release_folder import (
     write_checksums,
 )
 from activities.release_verification import verify_published_release, verify_release
+from regreen.contracts.checklist import ChecklistItem, Evidence
 from regreen.contracts.release import (
     ChecksumRequest,
     FolderRequest,
@@ -29,6 +31,7 @@ from regreen.contracts.release import (
 )
 from regreen.errors import UsageError
 from tests.integration.wheel_project import need
+from tests.met_checklist import met_checklist
 
 WHEEL = "shop-1.0.0-py3-none-any.whl"
 CYCLONEDX = "shop-1.0.0.cdx.json"
@@ -71,8 +74,8 @@ async def _request(
     )
 
 
-async def _published(*, sign: bool = True) -> Path:
-    request = await _request(sign=sign)
+async def _published(contents: dict[str, bytes] = CONTENTS, *, sign: bool = True) -> Path:
+    request = await _request(contents, sign=sign)
     await draft_release_folder(request)
     return Path((await publish_release_folder(request)).directory)
 
@@ -288,11 +291,33 @@ async def test_a_release_signed_all_over_with_another_key_is_not_the_publishers(
 
 
 async def test_a_release_without_signatures_is_whole_but_nobodys(original: Path) -> None:
-    place = await _published(sign=False)
+    signatures = ChecklistItem(name="signatures", state="off", detail="signed elsewhere")
+    checklist = met_checklist().replaced(signatures).model_dump_json().encode()
+    place = await _published({**CONTENTS, "checklist.json": checklist}, sign=False)
     unsigned = verify_release(place)
     assert (unsigned.ok, unsigned.signed) == (True, False)
     assert "nothing is signed" in unsigned.summary
     assert not verify_release(place, original / "cosign.pub").ok
+
+
+async def test_a_release_that_was_stripped_of_its_signatures_is_refused() -> None:
+    nothing = verify_release(await _published(sign=False))
+    assert not nothing.ok
+    assert "checklist.json: is needed where nothing is signed" in nothing.summary
+
+
+@pytest.mark.parametrize("state", ["met", "unneeded"])
+async def test_a_checklist_that_tells_of_signatures_is_refused_without_any(
+    state: Literal["met", "unneeded"],
+) -> None:
+    evidence = (Evidence(kind="tree", name="tree", digest="a" * 40),)
+    told = ChecklistItem(name="signatures", state=state, detail="all", evidence=evidence)
+    checklist = met_checklist().replaced(told).model_dump_json().encode()
+    stripped = verify_release(
+        await _published({**CONTENTS, "checklist.json": checklist}, sign=False)
+    )
+    assert not stripped.ok
+    assert "checklist.json: does not say that nothing is signed" in stripped.summary
 
 
 def test_without_cosign_a_signed_folder_is_not_ok(

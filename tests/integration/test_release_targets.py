@@ -315,7 +315,7 @@ async def test_a_server_that_deletes_some_files_only_tells_which_are_left(
     await place.publish(request)
     place.double.refuses[WHEEL] = status
     taken = await withdraw_from_target(request)
-    assert taken.done == f"2 files deleted; DELETE of the others is answered {status}"
+    assert taken.done == f"3 files deleted; DELETE of the others is answered {status}"
     assert [address.rpartition("/")[2] for address in taken.left] == [WHEEL]
     assert set(place.there(request)) == {WHEEL}
 

@@ -147,16 +147,50 @@ async def test_the_network_is_its_own_loopback(sandbox: Sandbox) -> None:
     assert not [name for name in told["interfaces"] if name.startswith(("eth", "en", "wl"))]
 
 
-async def test_with_the_network_it_reaches_the_host(sandbox: Sandbox) -> None:
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
-        done = await _run(
+async def test_with_the_network_it_gets_out_and_not_back_to_this_machine(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\npackages")
+        await writer.drain()
+        writer.close()
+
+    first = await asyncio.start_server(serve, "127.0.0.1", 0)
+    index = await asyncio.start_server(serve, "127.0.0.1", 0)
+    closed, open_ = (each.sockets[0].getsockname()[1] for each in (first, index))
+    monkeypatch.setenv("UV_INDEX_URL", f"http://127.0.0.1:{open_}/simple")
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:a-password@127.0.0.1:9")
+    async with first, index:
+        told = await _told(
             dataclasses.replace(sandbox, network=True),
-            f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)",
+            "import socket, urllib.error, urllib.request\n"
+            "def asks(port):\n"
+            "    try:\n"
+            "        return urllib.request.urlopen(f'http://127.0.0.1:{port}/').read().decode()\n"
+            "    except urllib.error.HTTPError as error:\n"
+            "        return error.code\n"
+            "def connects(port):\n"
+            "    try:\n"
+            "        return bool(socket.create_connection(('127.0.0.1', port), 5))\n"
+            "    except OSError as error:\n"
+            "        return type(error).__name__\n"
+            f"print(json.dumps([connects({closed}), asks({closed}), asks({open_}),\n"
+            "  'a-password' in repr(dict(os.environ))]))",
         )
 
-    assert done.code == 0, done.tail()
+    assert told == ["ConnectionRefusedError", 403, "packages", False]
+
+
+@pytest.mark.parametrize(
+    ("code", "ends"), [("raise SystemExit(7)", 7), ("os.kill(os.getpid(), 15)", 128 + 15)]
+)
+async def test_with_the_network_it_ends_as_its_command_does(
+    sandbox: Sandbox, code: str, ends: int
+) -> None:
+    done = await _run(dataclasses.replace(sandbox, network=True), f"import os; {code}")
+
+    assert done.code == ends
 
 
 async def test_process_ids_are_its_own(sandbox: Sandbox) -> None:

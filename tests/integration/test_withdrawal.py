@@ -1,13 +1,15 @@
 """Taking back a release whose parts are not what they were: the publisher's real activities."""
 
+import hashlib
 import json
+import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 
 from activities.publishing import publish_on_target
 from activities.release_folder import draft_release_folder, publish_release_folder
@@ -22,7 +24,14 @@ from regreen.pipeline_file import TargetSection
 from regreen.roles import task_queue
 from tests.doubles.github.server import github_double
 from tests.doubles.http_folder import http_folder
-from tests.integration.release_places import COMMIT, REPOSITORY, VERSION, release_request
+from tests.integration.release_places import (
+    COMMIT,
+    REPOSITORY,
+    VERSION,
+    WHEEL,
+    release_request,
+    wheel_of,
+)
 from tests.integration.wheel_project import need
 from workers.worker import serving
 from workflows.withdrawal import WithdrawalWorkflow
@@ -103,7 +112,7 @@ async def test_a_target_that_refuses_for_good_keeps_the_release_nowhere_else(
 
         withdrawal = await _withdrawn(worker_client, released, *targets)
 
-        assert (first.files, len(last.files)) == ({}, 3)
+        assert (first.files, len(last.files)) == ({}, 4)
     assert not released.place.exists()
     taken = {each.target: each for each in withdrawal.taken}
     order = ["forbidden", "last", "github", "first", "tag", "folder"]
@@ -118,6 +127,42 @@ async def test_a_target_that_refuses_for_good_keeps_the_release_nowhere_else(
     record = json.loads((aside / "WITHDRAWAL.json").read_text("utf-8"))
     assert [each["target"] for each in record["taken"]] == order[:-1]
     assert (aside / "withdrawal.openvex.json").is_file()
+
+
+async def test_a_version_that_is_released_and_withdrawn_again_is_gone_again(
+    worker_client: Client, released: Released
+) -> None:
+    first = await _withdrawn(worker_client, released)
+    other = (
+        await release_request(TargetSection(kind="http"), wheel_of("shop", "1.0.0", "2.2"))
+    ).files
+    folder = released.folder.model_copy(update={"run": "another", "files": other})
+    await publish_release_folder(folder)
+    again = replace(released, folder=folder)
+
+    second = await _withdrawn(worker_client, again)
+
+    assert not released.place.exists()
+    for withdrawal, run, files in (
+        (first, "run", released.folder.files),
+        (second, "another", other),
+    ):
+        aside = Path(withdrawal.directory)
+        assert json.loads((aside / "WITHDRAWAL.json").read_text("utf-8"))["run"] == run
+        wheel = (aside / "release" / WHEEL).read_bytes()
+        assert hashlib.sha256(wheel).hexdigest() == files[0].content.sha256
+    # Done once more, as after an answer that was lost, it finds what it has done.
+    assert (await _withdrawn(worker_client, again)).directory == second.directory
+
+
+async def test_a_release_that_is_not_there_is_refused_and_nothing_is_written(
+    worker_client: Client, released: Released
+) -> None:
+    shutil.rmtree(released.place)
+    with pytest.raises(WorkflowFailureError) as caught:
+        await _withdrawn(worker_client, released)
+    assert "is not there to withdraw" in str(caught.value.cause.__cause__)
+    assert not (released.place.parent / "withdrawn").exists()
 
 
 async def test_a_repository_that_is_gone_keeps_no_release_where_users_find_it(

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a live table, or lines that read well in a log."""
 
+import dataclasses
 import io
 
 import pytest
@@ -51,6 +52,20 @@ def test_a_log_tells_what_happened_once() -> None:
         "unit: heal attempt 2 of 8 (search)",
     ]
     assert lines.of(_progress(attempts=(REFUSED,)), 60) == []
+
+
+def test_what_a_release_waits_for_is_told_once() -> None:
+    wait = "the release waits for its signing key hashivault://release: renew the token"
+    progress = dataclasses.replace(_progress(), waits=(wait,))
+    lines = PlainLines()
+
+    assert lines.of(progress, 0)[-1] == f"release: {wait}"
+    assert lines.of(progress, 60) == []
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with shown(console) as show:
+        show(progress)
+    assert isinstance(console.file, io.StringIO)
+    assert "the release waits for its signing key" in console.file.getvalue()
 
 
 def test_a_log_tells_how_a_search_gets_on_every_few_seconds() -> None:
