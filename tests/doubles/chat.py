@@ -31,7 +31,7 @@ class Fault:
     status: int = 500
     headers: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
-    """Never answer; wait until the client goes away."""
+    """Never answer; wait until the client goes away, or `gives_up` is set."""
     taken: bool = False
     """The message is shown all the same."""
 
@@ -56,6 +56,8 @@ class Chat:
     faults: dict[Service, list[Fault]] = field(default_factory=dict)
     """Each is used up by one request."""
     requests: list[Service] = field(default_factory=list)
+    gives_up: threading.Event = field(default_factory=threading.Event)
+    """Set: requests that hang, and that would, lose their connection instead."""
 
     def bodies(self, service: Service) -> list[dict[str, Any]]:
         """What a service has shown, in order."""
@@ -196,7 +198,7 @@ def chat() -> Iterator[Chat]:
         def _wait_for_the_client_to_leave(self) -> None:
             self.close_connection = True
             self.connection.settimeout(0.05)
-            while not stopping.is_set():
+            while not (stopping.is_set() or running.gives_up.is_set()):
                 try:
                     if not self.connection.recv(1):
                         return
