@@ -1,15 +1,18 @@
 """What can go wrong between us and a model's service, as errors that Temporal retries or not."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-import openai
-from openai.types.responses import Response
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.healing.redaction import redact
 from activities.printable import one_line_of
 from activities.retry_after import retry_after
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.responses import Response
 
 _LONGEST_DETAIL = 300
 _MOST_TRIES_UNANSWERED = 3
@@ -23,7 +26,7 @@ _REFUSED = {
 _TRANSIENT_CODES = {"server_error", "rate_limit_exceeded"}
 
 
-def response_failure(response: Response) -> ApplicationError:
+def response_failure(response: "Response") -> ApplicationError:
     """Of a response that says that it failed."""
     code = response.error.code if response.error else ""
     if code in _TRANSIENT_CODES:
@@ -33,7 +36,7 @@ def response_failure(response: Response) -> ApplicationError:
     )
 
 
-def status_failure(error: openai.APIStatusError, key: str) -> ApplicationError:
+def status_failure(error: "openai.APIStatusError", key: str) -> ApplicationError:
     """Of an answer with an HTTP status that is no success. The message does not show the key."""
     status = error.status_code
     if status == 401:
@@ -49,7 +52,7 @@ def status_failure(error: openai.APIStatusError, key: str) -> ApplicationError:
     return refused(name, f"the model's service answered {status}: {detail}")
 
 
-def _detail(error: openai.APIStatusError, key: str) -> str:
+def _detail(error: "openai.APIStatusError", key: str) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
     text = str(message or error.response.reason_phrase or "no reason given")

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import openai
-from openai.types.responses import Response
 from temporalio import activity
 
 from activities.artifact_store import get_bytes, put_bytes
@@ -29,7 +27,7 @@ from regreen.contracts.model import ModelCheck, ModelReply, ModelRequest, ModelT
 from regreen.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from openai.types.responses import ResponseInputParam
+    from openai.types.responses import Response, ResponseInputParam
 
 MOST_REPLY_BYTES = 100_000
 MOST_BODY_BYTES = 1_000_000
@@ -58,6 +56,9 @@ async def ask_model(request: ModelRequest) -> ModelReply:
     in time (`ModelSilent`) and one that is no response (`ModelReplyUnreadable`) may have been
     charged all the same, and are retryable twice. No error shows the key.
     """
+    # It is a seventh of what every command loads otherwise, and few processes ask a model.
+    import openai
+
     settings = load_settings()
     key = _configured_key(settings)
     prompt = (await get_bytes(request.prompt)).decode("utf-8", "replace")
@@ -111,7 +112,9 @@ async def _ask(
     request: ModelRequest,
     given: list[str],
     bounded: BoundedResponses,
-) -> Response:
+) -> "Response":
+    import openai
+
     conversation: str | ResponseInputParam = given[0]
     if len(given) > 1:
         conversation = [
@@ -146,7 +149,9 @@ class _Answer:
     model: str = ""
 
 
-def _take_apart(response: Response, request: ModelRequest, given: list[str]) -> _Answer:
+def _take_apart(response: "Response", request: ModelRequest, given: list[str]) -> _Answer:
+    from openai.types.responses import Response
+
     # The client builds the object without checking it, and hands over plain text as it came.
     if not isinstance(response, Response) or not isinstance(response.output, list):
         raise TypeError("not a response")
@@ -188,7 +193,7 @@ async def _stored(answer: _Answer, settings: Settings, request: ModelRequest) ->
     )
 
 
-def _reported_tokens(response: Response, given: list[str]) -> tuple[int, int] | None:
+def _reported_tokens(response: "Response", given: list[str]) -> tuple[int, int] | None:
     """Input and output tokens as the service counts them; None when that cannot be."""
     usage = response.usage
     counts = (getattr(usage, "input_tokens", None), getattr(usage, "output_tokens", None))
@@ -204,7 +209,7 @@ def _estimated_input(request: ModelRequest, given: list[str]) -> int:
     return sum(estimate_tokens(text) for text in (request.instructions, *given))
 
 
-def _text(response: Response) -> str:
+def _text(response: "Response") -> str:
     refusals = [
         content.refusal
         for item in response.output

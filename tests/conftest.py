@@ -1,5 +1,6 @@
 """The real development server that tests share, and an end that leaves nothing behind."""
 
+import gc
 import os
 import shlex
 import sys
@@ -36,6 +37,17 @@ def pytest_cmdline_main() -> Generator[None, int, int]:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(int(code))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage, four tenths of the time: all that is made stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -33,7 +33,7 @@ class Fault:
     status: int = 500
     headers: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
-    """Never answer; wait until the client goes away."""
+    """Never answer; wait until the client goes away, or `gives_up` is set."""
     taken: bool = False
     """The message is shown all the same."""
 
@@ -58,6 +58,8 @@ class Chat:
     faults: dict[Service, list[Fault]] = field(default_factory=dict)
     """Each is used up by one request."""
     requests: list[Service] = field(default_factory=list)
+    gives_up: threading.Event = field(default_factory=threading.Event)
+    """Set: requests that hang, and that would, lose their connection instead."""
 
     def bodies(self, service: Service) -> list[dict[str, Any]]:
         """What a service has shown, in order."""
@@ -168,7 +170,7 @@ def chat() -> Iterator[Chat]:
                 if fault is None or fault.taken:
                     problem = self._take(service, content)
             if fault is not None and fault.hangs:
-                self.client_leaves(stopping.is_set)
+                self.client_leaves(lambda: stopping.is_set() or running.gives_up.is_set())
             elif fault is not None:
                 self.reply(fault.status, b"trouble", fault.headers)
             elif problem:

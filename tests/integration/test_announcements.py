@@ -141,14 +141,8 @@ async def test_a_place_that_refuses_is_not_asked_again(
     assert len(services.requests) == 1
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer counts as lost soon."""
-    monkeypatch.setattr(announcements, "_SECONDS", 0.3)
-
-
-@pytest.mark.usefixtures("impatient")
 async def test_a_lost_answer_makes_one_message_more_and_not_a_third(services: Chat) -> None:
+    services.gives_up.set()
     services.faults["slack"] = [Fault(hangs=True, taken=True)] * 3
     first = await _failure("slack")
     assert (first.message, first.non_retryable) == ("slack did not answer", False)
@@ -159,8 +153,8 @@ async def test_a_lost_answer_makes_one_message_more_and_not_a_third(services: Ch
     assert len(services.bodies("slack")) == 2
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_webhook_tells_repetitions_by_their_key_and_is_tried_again(services: Chat) -> None:
+    services.gives_up.set()
     services.faults["webhook"] = [Fault(hangs=True, taken=True)] * 3
     for _ in range(3):
         assert not (await _failure("notify-1")).non_retryable
@@ -171,7 +165,15 @@ async def test_a_webhook_tells_repetitions_by_their_key_and_is_tried_again(servi
     assert len({shown.headers["idempotency-key"] for shown in services.shown}) == 2
 
 
-@pytest.mark.usefixtures("impatient")
+async def test_a_place_that_never_answers_is_left(
+    services: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "_SECONDS", 0.3)
+    services.faults["slack"] = [Fault(hangs=True)]
+    left = await _failure("slack")
+    assert (left.message, left.non_retryable) == ("slack did not answer", False)
+
+
 async def test_a_place_that_hangs_takes_one_worker_and_no_more(services: Chat) -> None:
     services.faults["slack"] = [Fault(hangs=True)]
     hanging = asyncio.create_task(_failure("slack"))
@@ -181,6 +183,7 @@ async def test_a_place_that_hangs_takes_one_worker_and_no_more(services: Chat) -
     assert (busy.type, busy.non_retryable) == ("PlaceBusy", False)
     assert busy.next_retry_delay == timedelta(seconds=1)
     assert await _send("discord") == Told()
+    services.gives_up.set()
     assert (await hanging).type == "PlaceSilent"
     assert await _send("slack", _failed(key="run-2/failed")) == Told()
 
