@@ -18,23 +18,18 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from regreen.inherited_variables import INDEX_VARIABLES
+
 _CHUNK = 1 << 16
 _HEAD_BYTES = 1 << 16
 _CONNECT_SECONDS = 60.0
-_INDEXES = (
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "UV_EXTRA_INDEX_URL",
-    "UV_FIND_LINKS",
-    "UV_INDEX",
-    "UV_INDEX_URL",
-)
 _PORTS = {"http": 80, "https": 443}
 # They are about the connection to the proxy, and not for what is behind it.
 _OF_THE_PROXY = ("connection", "keep-alive", "proxy-authorization", "proxy-connection")
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_Place = tuple[str, int]
+_NOWHERE: _Place = ("", 0)
 
 
 class _Refused(Exception):
@@ -64,15 +59,17 @@ class _Request:
 
 
 @contextlib.asynccontextmanager
-async def outbound_proxy(place: Path) -> AsyncIterator[None]:
+async def outbound_proxy(place: Path, only_service: str = "") -> AsyncIterator[None]:
     """Serve the proxy on a new Unix socket at `place`, for as long as the context lasts.
 
-    Which index and which proxy of the operator's it may use is read from the environment.
+    Which index and which proxy of the operator's it may use is read from the environment. With the
+    address of one service it leads to that, on this machine or not, and to nothing else.
     """
+    only = (_place(only_service) or _NOWHERE) if only_service else None
     open_connections: set[asyncio.Task[None]] = set()
 
     def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(_served(reader, writer))
+        task = asyncio.ensure_future(_served(reader, writer, only))
         open_connections.add(task)
         task.add_done_callback(open_connections.discard)
 
@@ -86,11 +83,13 @@ async def outbound_proxy(place: Path) -> AsyncIterator[None]:
         await asyncio.gather(*open_connections, return_exceptions=True)
 
 
-async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _served(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, only: _Place | None
+) -> None:
     opened: list[asyncio.StreamWriter] = [writer]
     try:
         request = await _head(reader)
-        outer = await _outside(request)
+        outer = await _outside(request, only)
         opened.append(outer[1])
         if request.method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -129,9 +128,14 @@ async def _head(reader: asyncio.StreamReader) -> _Request:
     return request
 
 
-async def _outside(request: _Request) -> _Streams:
+async def _outside(request: _Request, only: _Place | None) -> _Streams:
     """A connection on which what is asked has been asked."""
-    own = (request.host, request.port) in _indexes()
+    asked = (request.host, request.port)
+    if only is not None and asked != only:
+        raise _Refused(
+            "403 Forbidden", f"{request.host}:{request.port} is not the service that is to be asked"
+        )
+    own = asked == only or asked in _indexes()
     addresses = await _addresses(request)
     if not own and any(map(_of_this_machine, addresses)):
         raise _Refused(
@@ -219,17 +223,25 @@ def _of_this_machine(text: str) -> bool:
     return True
 
 
-def _indexes() -> set[tuple[str, int]]:
+def _indexes() -> set[_Place]:
     """Host and port of the package indexes that the operator chose."""
     found = set()
-    for name in _INDEXES:
+    for name in INDEX_VARIABLES:
         for word in os.environ.get(name, "").split():
             # uv takes NAME=URL, too.
-            parts = urlsplit(word[word.find("http") :])
-            with contextlib.suppress(ValueError):
-                if parts.hostname and parts.scheme in _PORTS:
-                    found.add((parts.hostname, parts.port or _PORTS[parts.scheme]))
+            place = _place(word[word.find("http") :])
+            if place is not None:
+                found.add(place)
     return found
+
+
+def _place(url: str) -> _Place | None:
+    """Host and port of an address of HTTP or HTTPS."""
+    parts = urlsplit(url)
+    with contextlib.suppress(ValueError):
+        if parts.hostname and parts.scheme in _PORTS:
+            return parts.hostname, parts.port or _PORTS[parts.scheme]
+    return None
 
 
 def _forwarded(request: _Request, target: str, known: str = "") -> bytes:

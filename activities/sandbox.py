@@ -24,7 +24,7 @@ from temporalio.exceptions import ApplicationError
 from activities import sandbox_relay
 from activities.outbound_proxy import outbound_proxy
 from activities.process import Completed, run_process
-from regreen.inherited_variables import NETWORK_VARIABLES, PROXY_VARIABLES
+from regreen.inherited_variables import INDEX_VARIABLES, NETWORK_VARIABLES, PROXY_VARIABLES
 from regreen.tools.locate import find
 
 WORKSPACE = "/workspace"
@@ -91,6 +91,10 @@ class Sandbox:
     mounts: tuple[Mount, ...] = ()
     network: bool = False
     """Whether it may use the network; isolated, through a proxy for HTTP and HTTPS."""
+    only_service: str = ""
+    """The address of the one service that a command with network is there to ask, on this machine
+    or not. Isolated it reaches nothing else. It is not told which package index to use, an address
+    that may hold a password."""
     variables: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
@@ -158,7 +162,7 @@ async def run_sandboxed(
         async with contextlib.AsyncExitStack() as stack:
             if sandbox.network and isolation().kind == "bubblewrap":
                 proxy = Path(private) / "proxy"
-                await stack.enter_async_context(outbound_proxy(proxy))
+                await stack.enter_async_context(outbound_proxy(proxy, sandbox.only_service))
                 sandbox, command = _with_way_out(sandbox, command, proxy)
             argv, variables, cwd = sandbox_command(sandbox, command, Path(private))
             return await run_process(
@@ -303,7 +307,9 @@ def _variables(sandbox: Sandbox, private: Path, isolated: bool) -> dict[str, str
         path.insert(0, f"{environment}/bin")
     variables["PATH"] = ":".join(path)
     if sandbox.network:
-        variables |= {name: os.environ[name] for name in NETWORK_VARIABLES if name in os.environ}
+        hidden = INDEX_VARIABLES if sandbox.only_service else ()
+        told = [name for name in NETWORK_VARIABLES if name not in hidden]
+        variables |= {name: os.environ[name] for name in told if name in os.environ}
         if isolated:
             # The proxy knows the operator's own one, and what is to go past that.
             way_out = f"http://127.0.0.1:{_PROXY_PORT}"

@@ -35,9 +35,9 @@ async def _server(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
         yield server.sockets[0].getsockname()[1], heads
 
 
-async def _asked(folder: Path, sent: bytes, then: bytes = b"") -> str:
+async def _asked(folder: Path, sent: bytes, then: bytes = b"", *, only_service: str = "") -> str:
     """All that the proxy answers to a request, and to what follows when it has connected."""
-    async with outbound_proxy(folder / "proxy"):
+    async with outbound_proxy(folder / "proxy", only_service):
         reader, writer = await asyncio.open_unix_connection(folder / "proxy")
         writer.write(sent)
         if then:
@@ -71,6 +71,26 @@ async def test_nothing_of_this_machine_is_reached(
     assert heads == []
     assert said.startswith("HTTP/1.1 403 Forbidden\r\n"), said
     assert said.endswith(f":{port} is on this machine, which a build may not reach\n")
+
+
+async def test_who_asks_one_service_reaches_that_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nit"
+    async with _server(found) as (port, heads), _server(b"an index") as (other, unasked):
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{other}/simple")
+        service, request = f"http://127.0.0.1:{port}/osv", "GET http://127.0.0.1:{}/v1 HTTP/1.1"
+        said = await _asked(
+            tmp_path, f"{request.format(port)}\r\n\r\n".encode(), only_service=service
+        )
+        (tmp_path / "proxy").unlink(missing_ok=True)
+        refused = await _asked(
+            tmp_path, f"{request.format(other)}\r\n\r\n".encode(), only_service=service
+        )
+
+    assert (said, len(heads)) == (found.decode(), 1)
+    assert refused.endswith(f"127.0.0.1:{other} is not the service that is to be asked\n")
+    assert unasked == []
 
 
 @pytest.mark.parametrize("configured", ["{}", "https://pypi.org/simple own={}"])
