@@ -35,22 +35,35 @@ async def write_withdrawal(record: WithdrawalRecord) -> tuple[ReleaseFile, ...]:
 async def withdraw_release_folder(request: WithdrawnFolder) -> str:
     """Move the release folder to `withdrawn/VERSION/release` and put the statements beside it.
 
-    Returns the folder `withdrawn/VERSION`. Raises non-retryable ApplicationError
-    `WithdrawalRefused` when there is no such release.
+    Returns the folder `withdrawn/VERSION`, or `withdrawn/VERSION-2` and so on where the version
+    was withdrawn before. Raises non-retryable ApplicationError `WithdrawalRefused` when there is
+    no such release.
     """
     place = release_directory(request.folder)
-    aside = place.parent / "withdrawn" / request.folder.version
-    aside.mkdir(parents=True, exist_ok=True)
-    moved = aside / "release"
-    if not os.path.lexists(moved):
-        if not place.is_dir():
-            raise ApplicationError(
-                f"{place} is not there to withdraw", type="WithdrawalRefused", non_retryable=True
-            )
-        place.rename(moved)
+    *withdrawn, free = _places_aside(place)
+    if place.is_dir():
+        free.mkdir(parents=True, exist_ok=True)
+        place.rename(free / "release")
+        aside = free
+    elif withdrawn:
+        # An earlier try came this far.
+        aside = withdrawn[-1]
+    else:
+        raise ApplicationError(
+            f"{place} is not there to withdraw", type="WithdrawalRefused", non_retryable=True
+        )
     for file in request.statements:
         await get_file(file.content, aside / file.path)
     return str(aside)
+
+
+def _places_aside(place: Path) -> list[Path]:
+    """Where releases of the version were moved to, in order, and last of all a free place."""
+    places: list[Path] = []
+    while not places or os.path.lexists(places[-1] / "release"):
+        number = f"-{len(places) + 1}" if places else ""
+        places.append(place.parent / "withdrawn" / f"{place.name}{number}")
+    return places
 
 
 async def _stored(name: str, document: dict[str, Any]) -> ReleaseFile:

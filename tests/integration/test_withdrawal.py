@@ -132,3 +132,20 @@ async def test_a_repository_that_is_gone_keeps_no_release_where_users_find_it(
     record = json.loads((Path(withdrawal.directory) / "WITHDRAWAL.json").read_text("utf-8"))
     assert "NOT deleted" in json.dumps(record)
     assert (Path(withdrawal.directory) / "WITHDRAWAL.json.bundle").is_file()
+
+
+async def test_a_release_that_was_made_again_is_withdrawn_again(
+    worker_client: Client, released: Released
+) -> None:
+    first = await _withdrawn(worker_client, released)
+    await draft_release_folder(released.folder)
+    await publish_release_folder(released.folder)
+    assert released.place.is_dir()
+
+    second = await _withdrawn(worker_client, released)
+
+    assert not released.place.exists()
+    assert second.directory != first.directory
+    assert (Path(first.directory) / "release" / "SHA256SUMS").is_file()
+    assert (Path(second.directory) / "release" / "SHA256SUMS").is_file()
+    assert (Path(second.directory) / "WITHDRAWAL.json").is_file()
