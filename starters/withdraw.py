@@ -9,7 +9,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from regreen.contracts.publishing import PublishedParts, Withdrawal, WithdrawRequest
-from regreen.errors import EXIT_FAILED, EXIT_OK
+from regreen.errors import EXIT_FAILED, EXIT_OK, UnreachableError
 from regreen.roles import task_queue
 from regreen.settings import Settings
 from starters import runs
@@ -32,11 +32,14 @@ async def withdraw(name: str, reason: str, *, json: bool, settings: Settings) ->
             note(f"{identifier} is {report.state}; cancelling it")
             await runs.cancel(client, identifier)
             await runs.follow(client, identifier, lambda _: None, through_waiting=True)
-        parts = await _published(client, identifier)
-        if parts is None:
+        published = await _published(client, identifier)
+        if published is None:
             return _tell(None, json)
+        release, parts = published
         try:
-            return _tell(await _withdrawn(client, identifier, parts, reason), json)
+            # A commit that is run again can be released again, and each release is withdrawn once.
+            withdrawal = f"{identifier}/withdrawal/{release}"
+            return _tell(await _withdrawn(client, withdrawal, parts, reason), json)
         except WorkflowFailureError as error:
             note(f"not withdrawn: {one_line(error.cause)}")
             return EXIT_FAILED
@@ -44,20 +47,24 @@ async def withdraw(name: str, reason: str, *, json: bool, settings: Settings) ->
     return await through_outages(settings, work)
 
 
-async def _published(client: Client, run: str) -> PublishedParts | None:
+async def _published(client: Client, run: str) -> tuple[str, PublishedParts] | None:
+    """The run id of the release, and what it has published; None when that is nothing."""
     handle = client.get_workflow_handle_for(ReleaseWorkflow.run, f"{run}/release")
     try:
-        return await handle.query(ReleaseWorkflow.published)
+        parts = await handle.query(ReleaseWorkflow.published)
+        return None if parts is None else ((await handle.describe()).run_id, parts)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
-    except WorkflowQueryFailedError:
-        return None
+    except WorkflowQueryFailedError as error:
+        # Nothing may be said of what users can see when it is not known.
+        raise UnreachableError(f"no worker could tell what {run} has published: {error}") from error
 
 
-async def _withdrawn(client: Client, run: str, parts: PublishedParts, reason: str) -> Withdrawal:
-    identifier = f"{run}/withdrawal"
+async def _withdrawn(
+    client: Client, identifier: str, parts: PublishedParts, reason: str
+) -> Withdrawal:
     try:
         handle = await client.start_workflow(
             WithdrawalWorkflow.run,
