@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
@@ -44,10 +45,12 @@ async def list_runs(wanted: RunFilter, limit: int, *, json: bool, settings: Sett
         return EXIT_OK
     table = Table(box=None, pad_edge=False)
     for column in ("repository", "ref", "commit", "state", "stage", "started"):
-        table.add_column(column, no_wrap=column != "repository", overflow="fold")
+        # Names can be of any length; the other columns stay whole.
+        table.add_column(column, no_wrap=column not in ("repository", "ref"), overflow="fold")
     for row in rows:
         started = row["started"][:16].replace("T", " ")
-        cells = (row["repository"], row["ref"], row["commit"][:12])
+        # As they are: what stands in brackets in a name is no markup.
+        cells = [Text(row["repository"]), Text(row["ref"]), Text(row["commit"][:12])]
         table.add_row(*cells, coloured(row["state"]), row["stage"], started)
     output.print(table)
     return EXIT_OK

@@ -25,12 +25,15 @@ from regreen.contracts.test_stage import TestStageResult
 from regreen.errors import UnreachableError, UsageError
 from regreen.roles import task_queue
 from starters.console import note
+from workflows import search_attributes
 from workflows.pipeline import PipelineWorkflow
 from workflows.run_start import first_attributes, static_details, static_summary, workflow_id
 
 _POLL_SECONDS = 0.5
 # One can fail with its worker; one that fails again and again meets what does not go away.
 _MANY_ATTEMPTS = 3
+# Less, an empty variable of a script above all, would mean whatever there is.
+_SHORTEST_NAME = 4
 AT_REST = ("passed", "released", "failed", "rejected", "expired", "cancelled", "waiting")
 LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 
@@ -91,6 +94,23 @@ async def start(client: Client, request: PipelineRequest, *, again: bool = False
     except RPCError as error:
         raise translated(error) from error
     return True
+
+
+async def known_of(client: Client, request: PipelineRequest) -> RunReport:
+    """What the server knows of a request's run without asking a worker: ids and state."""
+    try:
+        found = await client.get_workflow_handle(workflow_id(request)).describe()
+    except RPCError as error:
+        raise translated(error, workflow_id(request)) from error
+    return RunReport.model_validate(
+        {
+            "workflow_id": found.id,
+            "run_id": found.run_id,
+            "state": found.typed_search_attributes.get(search_attributes.STATE, "running"),
+            "request": request,
+            "stages": (),
+        }
+    )
 
 
 async def report_of(client: Client, run: str) -> RunReport:
@@ -211,7 +231,9 @@ async def find_run(client: Client, name: str) -> str:
             commit = execution.id.rpartition("/")[2]
             if name in (execution.id, execution.run_id):
                 return execution.id
-            if execution.id.startswith(name) or (len(name) >= 4 and commit.startswith(name)):
+            if len(name) >= _SHORTEST_NAME and (
+                execution.id.startswith(name) or commit.startswith(name)
+            ):
                 found.append(execution.id)
     except RPCError as error:
         raise translated(error) from error
