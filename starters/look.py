@@ -9,6 +9,7 @@ from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.local_forge import read_pull_request
+from activities.printable import printable
 from regreen.contracts.checklist import Checklist
 from regreen.errors import EXIT_OK
 from regreen.settings import Settings
@@ -96,7 +97,7 @@ async def show(name: str, *, json: bool, sarif: Path | None, settings: Settings)
         if report.pull_request is not None and report.pull_request.url.startswith("file:"):
             record = read_pull_request(report.request.repository, report.pull_request.number)
             for text in record.comments.values():
-                output.print(f"\n{text}", markup=False)
+                output.print(f"\n{printable(text)}", markup=False)
     return EXIT_OK
 
 
