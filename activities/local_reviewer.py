@@ -1,5 +1,6 @@
-"""Who may decide about a repository on this disk: it knows authors, but neither rights nor owners.
+"""Who may decide without a forge that could be asked about people.
 
+A repository on this disk knows authors, but neither rights nor owners. One elsewhere knows nobody.
 What cannot be checked is refused.
 """
 
@@ -11,6 +12,8 @@ from regreen.contracts.reviewer import ReviewerQuestion
 
 async def local_refusal(question: ReviewerQuestion, paths: tuple[str, ...]) -> str:
     """Why the person may not decide; `paths` are those whose owners alone may."""
+    if not Path(question.location).is_dir():
+        return f"nobody can be asked who may write to {question.repository}: no credentials for it"
     if paths:
         return "`approval.code_owners` needs a forge that knows accounts; this one is local"
     if not question.author_refused:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from activities.healing.redaction import redact
 from activities.reproduction import reproduction
 from regreen.contracts.healing import Attempt, Heal, TestCounts
 from regreen.contracts.pull_request import PullRequestContent
@@ -81,7 +82,7 @@ def _failures(heal: Heal) -> str:
     told = {each.node_id: each for each in heal.evidence.failures} if heal.evidence else {}
     for node_id in heal.failing[:_ROWS]:
         failure = told.get(node_id)
-        message = failure.message if failure else ""
+        message = redact(failure.message) if failure else ""
         if failure and failure.exception and not message.startswith(failure.exception):
             message = f"{failure.exception}: {message}"
         rows.append(

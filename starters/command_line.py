@@ -1,11 +1,12 @@
 """The command line `regreen`: its commands, options and help. What they do lies in its modules."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from regreen.contracts.release import Expectations
+from regreen.contracts.run import RunState
 from regreen.roles import ROLES
 from starters import (
     audit_command,
@@ -119,7 +120,9 @@ def up(state: State = None) -> int:
 
 @app.command()
 def worker(
-    role: Annotated[str, typer.Option(help=f"One of: {', '.join(ROLES)}.")],
+    role: Annotated[
+        str, typer.Option(help=f"One of: {', '.join(ROLES)}.", autocompletion=lambda: list(ROLES))
+    ],
     address: Annotated[str | None, typer.Option(help="Temporal's HOST:PORT.")] = None,
     state: State = None,
 ) -> int:
@@ -155,7 +158,11 @@ def list_(
     ref: Annotated[str, typer.Option(help="Only this branch or tag.")] = "",
     run_state: Annotated[
         list[str] | None,
-        typer.Option(help="Only runs in this state; can be repeated.", show_default=False),
+        typer.Option(
+            help="Only runs in this state; can be repeated.",
+            show_default=False,
+            autocompletion=lambda: list(get_args(RunState)),
+        ),
     ] = None,
     since: Annotated[str, typer.Option(help="Started since: 24h, 7d, 2026-11-01.")] = "",
     state: State = None,
@@ -229,7 +236,13 @@ def audit(
 def logs(
     run: Run,
     stage: Annotated[
-        str | None, typer.Option("--stage", help="Only this one.", show_default=False)
+        str | None,
+        typer.Option(
+            "--stage",
+            help="Only this one.",
+            show_default=False,
+            autocompletion=lambda: list(logs_command.STAGE_NAMES),
+        ),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")

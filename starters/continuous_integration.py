@@ -44,11 +44,12 @@ def job_of(environment: Mapping[str, str]) -> Job | None:
 
 def _github(environment: Mapping[str, str]) -> Job:
     event = _event(environment.get("GITHUB_EVENT_NAME", ""), _GITHUB_EVENTS)
+    name = environment.get("GITHUB_REF_NAME", "")
     return Job(
         service="GitHub Actions",
         event=event,
-        ref=environment.get("GITHUB_HEAD_REF") or environment.get("GITHUB_REF_NAME", ""),
-        base=environment.get("GITHUB_BASE_REF", ""),
+        ref=environment.get("GITHUB_HEAD_REF") or name,
+        base=environment.get("GITHUB_BASE_REF") or _queued_for(name),
         summary=_path(environment.get("GITHUB_STEP_SUMMARY")),
         outputs=_path(environment.get("GITHUB_OUTPUT")),
         annotates=True,
@@ -98,7 +99,8 @@ _GITHUB_EVENTS: dict[str, Event] = {
     "push": "push",
     "pull_request": "pull_request",
     "pull_request_target": "pull_request",
-    "merge_group": "push",
+    # A merge queue runs what pull requests would make of the branch that they go to.
+    "merge_group": "pull_request",
     "schedule": "schedule",
 }
 _GITLAB_EVENTS: dict[str, Event] = {
@@ -117,6 +119,12 @@ _AZURE_EVENTS: dict[str, Event] = {
 
 def _event(name: str, known: Mapping[str, Event]) -> Event:
     return known.get(name, "manual")
+
+
+def _queued_for(ref: str) -> str:
+    """The branch that a merge queue's branch goes to; empty for other branches."""
+    queue, separator, rest = ref.partition("gh-readonly-queue/")
+    return rest.rpartition("/")[0] if separator and not queue else ""
 
 
 def _path(text: str | None) -> Path | None:

@@ -12,7 +12,7 @@ from regreen.errors import EXIT_FAILED, UsageError
 from starters import runs
 from starters.console import errors, note, output
 from starters.heal_diffs import print_attempts
-from starters.progress import shown
+from starters.progress import PlainLines, shown
 from starters.repository import resolve
 from starters.run_command import EXIT_CODES, print_result, use_state
 from starters.run_document import run_page
@@ -42,7 +42,7 @@ async def demo(state: Path | None) -> int:
         _say(f"Temporal's web UI while this runs: {connection.ui}")
         await runs.start(connection.client, request)
         run = workflow_id(request)
-        with shown(errors) as show:
+        with shown(errors, PlainLines()) as show:
             report = await runs.follow(connection.client, run, show)
         await print_attempts(report, only_healed=True)
         if report.pull_request is not None:
@@ -91,7 +91,7 @@ async def _approve(connection: Connection, report: RunReport) -> RunReport:
         ),
     )
     await runs.weighed(connection.client, report.workflow_id, sent)
-    with shown(errors) as show:
+    with shown(errors, PlainLines()) as show:
         return await runs.follow(connection.client, report.workflow_id, show)
 
 

@@ -16,7 +16,7 @@ from starters.announcements import tell_all
 from starters.console import errors, note, print_json
 from starters.heal_diffs import print_diff
 from starters.outages import through_outages
-from starters.progress import attempt_table, coloured, shown, stage_table, stages_of
+from starters.progress import PlainLines, attempt_table, coloured, shown, stage_table, stages_of
 from starters.repository import resolve
 from starters.run_command import EXIT_CODES
 from starters.run_document import run_document
@@ -60,6 +60,7 @@ async def heal(path: Path, ref: str, *, apply: bool, json: bool, settings: Setti
 async def _follow(request: PipelineRequest, settings: Settings) -> tuple[RunReport, str | None]:
     run, commit = workflow_id(request), request.commit[:12]
     known = False
+    lines = PlainLines()
 
     async def work(connection: Connection) -> tuple[RunReport, str | None]:
         nonlocal known
@@ -67,7 +68,7 @@ async def _follow(request: PipelineRequest, settings: Settings) -> tuple[RunRepo
         if not started and not known:
             note(f"joining the heal of {commit}; `regreen retry {run}` heals it again")
         known = True
-        with shown(errors) as show:
+        with shown(errors, lines) as show:
             report = await runs.follow(connection.client, run, show)
         if connection.hosting:
             await tell_all(connection.client, run)

@@ -25,10 +25,14 @@ async def print_attempts(report: RunReport, *, only_healed: bool = False) -> Non
                 soft_wrap=True,
             )
             if attempt.explanation and attempt.explanation != attempt.reason:
-                output.print(attempt.explanation, markup=False, highlight=False, soft_wrap=True)
+                explanation = printable(attempt.explanation)
+                output.print(explanation, markup=False, highlight=False, soft_wrap=True)
             if attempt.patch is not None:
-                patch = (await get_bytes(attempt.patch)).decode("utf-8", "replace")
-                output.print(Syntax(patch, "diff", background_color="default", word_wrap=True))
+                patch = printable((await get_bytes(attempt.patch)).decode("utf-8", "replace"))
+                if output.is_terminal:
+                    output.print(Syntax(patch, "diff", background_color="default", word_wrap=True))
+                else:
+                    output.print(patch, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_diff(diff: bytes) -> None:

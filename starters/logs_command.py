@@ -23,8 +23,9 @@ _POLL_SECONDS = 1.0
 # Writing goes on beside a step, so that its last lines can come after the run's end.
 _LAST_LINES_SECONDS = 3.0
 _SOURCE = "source"
-_NAMES = (_SOURCE, *(stage.name for stage in STAGES))
-_WIDTH = max(map(len, _NAMES))
+STAGE_NAMES = (_SOURCE, *(stage.name for stage in STAGES))
+"""The stages whose output can be asked for."""
+_WIDTH = max(map(len, STAGE_NAMES))
 _STAGE_OF_ACTIVITY = {
     activity.__name__: stage.name  # type: ignore[attr-defined]
     for stage in reversed(STAGES)
@@ -41,8 +42,8 @@ async def logs(
     With `follow` it goes on until the run has ended. Raises UsageError when there is no such run
     or stage.
     """
-    if stage is not None and stage not in _NAMES:
-        raise UsageError(f"no stage `{stage}`; stages: {', '.join(_NAMES)}")
+    if stage is not None and stage not in STAGE_NAMES:
+        raise UsageError(f"no stage `{stage}`; stages: {', '.join(STAGE_NAMES)}")
     telling = _Telling(RunLog(open_store(settings.artifacts_url)), stage, json)
 
     async def work(connection: Connection) -> int:

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.local_forge import read_pull_request
+from activities.printable import printable
 from regreen.contracts.checklist import Checklist
 from regreen.contracts.run import RunReport
 from regreen.errors import EXIT_OK
@@ -45,10 +47,12 @@ async def list_runs(wanted: RunFilter, limit: int, *, json: bool, settings: Sett
         return EXIT_OK
     table = Table(box=None, pad_edge=False)
     for column in ("repository", "ref", "commit", "state", "stage", "started"):
-        table.add_column(column, no_wrap=column != "repository", overflow="fold")
+        # Names can be of any length; the other columns stay whole.
+        table.add_column(column, no_wrap=column not in ("repository", "ref"), overflow="fold")
     for row in rows:
         started = row["started"][:16].replace("T", " ")
-        cells = (row["repository"], row["ref"], row["commit"][:12])
+        # As they are: what stands in brackets in a name is no markup.
+        cells = [Text(row["repository"]), Text(row["ref"]), Text(row["commit"][:12])]
         table.add_row(*cells, coloured(row["state"]), row["stage"], started)
     output.print(table)
     return EXIT_OK
@@ -94,7 +98,7 @@ async def show(name: str, *, json: bool, sarif: Path | None, settings: Settings)
         if report.pull_request is not None and report.pull_request.url.startswith("file:"):
             record = read_pull_request(report.request.repository, report.pull_request.number)
             for text in record.comments.values():
-                output.print(f"\n{text}", markup=False)
+                output.print(f"\n{printable(text)}", markup=False)
     return EXIT_OK
 
 

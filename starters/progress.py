@@ -57,22 +57,6 @@ def coloured(state: str) -> Text:
     return Text(state, style=_COLOURS.get(state, ""))
 
 
-@contextmanager
-def shown(console: Console) -> Iterator[Callable[[Progress], None]]:
-    """A function that shows a run's progress each time it is called."""
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
-            yield lambda progress: live.update(_table(progress))
-        return
-    lines = PlainLines()
-
-    def show(progress: Progress) -> None:
-        for line in lines.of(progress, time.monotonic()):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    yield show
-
-
 class PlainLines:
     """The lines of a log: what happened, at once; how a step gets on, now and then."""
 
@@ -95,6 +79,24 @@ class PlainLines:
             if step.stage and text and text != last_text and due:
                 self._steps[step.stage] = (step.activity, text, now)
                 yield f"{step.stage}: {text}, {step.seconds:.0f} s"
+
+
+@contextmanager
+def shown(console: Console, lines: PlainLines) -> Iterator[Callable[[Progress], None]]:
+    """A function that shows a run's progress each time it is called.
+
+    `lines` knows what was printed before, with another connection.
+    """
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            yield lambda progress: live.update(_table(progress))
+        return
+
+    def show(progress: Progress) -> None:
+        for line in lines.of(progress, time.monotonic()):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    yield show
 
 
 def step_text(step: Step) -> str:

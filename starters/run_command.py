@@ -22,7 +22,7 @@ from starters.heal_diffs import print_attempts
 from starters.log_file import log_to
 from starters.outages import through_outages
 from starters.plan_tables import print_checklist, print_plan
-from starters.progress import coloured, shown, stage_table
+from starters.progress import PlainLines, coloured, shown, stage_table
 from starters.repository import resolve
 from starters.run_document import run_document, run_page
 from starters.step_summary import step_outputs, write_outputs, write_step_summary
@@ -81,6 +81,7 @@ async def follow_request(
     """Start the request's run, unless there is one, and follow it."""
     identifier = workflow_id(request)
     known, anew = False, again
+    lines = PlainLines()
 
     async def work(connection: Connection) -> int:
         nonlocal known, anew
@@ -91,19 +92,22 @@ async def follow_request(
             note(f"joining the run of {request.commit[:12]}; `regreen retry{option}` runs it again")
         known = True
         if detach:
-            return _detached(connection, identifier, json)
-        return await follow_run(connection, identifier, json=json, settings=settings)
+            return await _detached(connection, request, json)
+        return await follow_run(connection, identifier, lines, json=json, settings=settings)
 
     return await through_outages(settings, work)
 
 
 async def follow_run(
-    connection: Connection, identifier: str, *, json: bool, settings: Settings
+    connection: Connection, identifier: str, lines: PlainLines, *, json: bool, settings: Settings
 ) -> int:
-    """Follow a run until it is at rest, ask for approval on a terminal, print the result."""
+    """Follow a run until it is at rest, ask for approval on a terminal, print the result.
+
+    `lines` are those of the command: they go on when the connection is another.
+    """
     asked = False
     while True:
-        with shown(errors) as show:
+        with shown(errors, lines) as show:
             report = await runs.follow(connection.client, identifier, show, through_waiting=asked)
         if report.state != "waiting" or json or not sys.stdin.isatty():
             break
@@ -180,16 +184,20 @@ def _line(text: str) -> None:
     output.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _detached(connection: Connection, identifier: str, json: bool) -> int:
+async def _detached(connection: Connection, request: PipelineRequest, json: bool) -> int:
+    report = await runs.known_of(connection.client, request)
+    # The pages of a server that ends with this process are of no use.
+    ui = None if connection.hosting else connection.ui
+    page = run_page(report, ui)
     if connection.hosting:
         note("this process hosted the server; the run goes on with the next `regreen up` or `run`")
-    job = job_of(os.environ)
-    if job is not None and job.outputs is not None:
-        write_outputs(job.outputs, {"run": identifier, "state": "running"})
+    _tell_job(report, ui)
     if json:
-        print_json({"workflow_id": identifier, "state": "running"})
+        print_json({"workflow_id": report.workflow_id, "state": report.state, "ui": page})
     else:
-        _line(identifier)
+        _line(report.workflow_id)
+        if page is not None:
+            note(f"web UI: {page}")
     return EXIT_OK
 
 

@@ -8,6 +8,7 @@ from regreen.errors import UsageError
 from regreen.settings import Settings
 from starters import runs
 from starters.outages import through_outages
+from starters.progress import PlainLines
 from starters.run_command import follow_request, follow_run
 from workers.embedded import Connection, temporal
 
@@ -26,6 +27,7 @@ async def decide(
     Raises UsageError when the decision does not count. Where it takes more people the run waits on.
     """
     given: Review | None = None
+    lines = PlainLines()
 
     async def work(connection: Connection) -> int:
         nonlocal given
@@ -41,7 +43,7 @@ async def decide(
             )
             given = await runs.review(connection.client, identifier, review)
         await runs.weighed(connection.client, identifier, given)
-        return await follow_run(connection, identifier, json=json, settings=settings)
+        return await follow_run(connection, identifier, lines, json=json, settings=settings)
 
     return await through_outages(settings, work)
 
@@ -49,6 +51,7 @@ async def decide(
 async def cancel(name: str, *, json: bool, settings: Settings) -> int:
     """Cancel a run and follow it until it has ended."""
     asked = False
+    lines = PlainLines()
 
     async def work(connection: Connection) -> int:
         nonlocal asked
@@ -60,7 +63,7 @@ async def cancel(name: str, *, json: bool, settings: Settings) -> int:
             await runs.cancel(connection.client, identifier)
             asked = True
         await runs.left_waiting(connection.client, identifier)
-        return await follow_run(connection, identifier, json=json, settings=settings)
+        return await follow_run(connection, identifier, lines, json=json, settings=settings)
 
     return await through_outages(settings, work)
 

@@ -57,8 +57,9 @@ def step_summary(report: RunReport, page: str | None) -> str:
         parts += [f"Release {code(report.release.version)}: {prose(place)}", ""]
     if page is not None:
         parts += [f"[The run in the Temporal UI]({page})", ""]
-    parts += ["| stage | state | seconds | attempts | summary |", "|---|---|--:|--:|---|"]
-    parts += [_row(stage) for stage in stages_of(report)]
+    if report.stages:
+        parts += ["| stage | state | seconds | attempts | summary |", "|---|---|--:|--:|---|"]
+        parts += [_row(stage) for stage in stages_of(report)]
     parts += [line for stage in report.stages for line in _details(stage)]
     return "\n".join([*parts, ""])
 

@@ -7,6 +7,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.failure_triage import TriageRequest, triage_failures
+    from activities.healing.redaction import redact
     from activities.test_stage import run_tests
     from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.healing import Attempt, FailedPatch, Heal, HealerName
@@ -249,7 +250,8 @@ class TestStageWorkflow:
 
 def _red(report: TestReport, triage: Triage) -> str:
     message = {failure.node_id: failure.message for failure in report.failures}
-    first = (message[triage.failing[0]].splitlines() or [""])[0][:160]
+    # A summary is shown in many places, a job's public log among them.
+    first = redact((message[triage.failing[0]].splitlines() or [""])[0])[:160]
     red = f"{report.failed} of {report.total} failing, first {triage.failing[0]}: {first}"
     return f"{red} ({triage.reason})"
 

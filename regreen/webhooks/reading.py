@@ -17,6 +17,13 @@ MARKER = "<!-- regreen"
 _PART = r"(?!\.{1,2}(?:/|$))[\w.%~-]{1,100}"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART}){{1,10}}", re.ASCII)
 _COMMAND = re.compile(r"^/regreen[ \t]+(\w+)[ \t]*([^\r\n]*)", re.MULTILINE)
+# Markdown's fenced code and HTML's comments, to their end or the text's (spec.commonmark.org).
+_SHOWN_ONLY = re.compile(
+    r"^ {0,3}(?P<fence>(?P<mark>[`~])(?P=mark){2,})(?:(?<=~)|(?=[^`\n]*$))[^\n]*$"
+    r"(?:.*?^ {0,3}(?P=fence)(?P=mark)*[ \t\r]*$|.*)"
+    r"|<!--(?:.*?-->|.*)",
+    re.MULTILINE | re.DOTALL,
+)
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _LONGEST_NAME = 250
 _LONGEST_COMMENT = 2000
@@ -103,11 +110,12 @@ def clone_url(value: str) -> str:
 def command(written: str) -> tuple[CommandName, str] | None:
     """The first `/regreen COMMAND` at the start of a line, and what follows it there.
 
-    None when there is none, and for what Regreen wrote itself.
+    What stands in a fenced code block or in an HTML comment is an example, or not seen at all. None
+    when there is none, and for what Regreen wrote itself.
     """
     if MARKER in written:
         return None
-    for match in _COMMAND.finditer(written):
+    for match in _COMMAND.finditer(_SHOWN_ONLY.sub("", written)):
         for known in get_args(CommandName):
             if match[1].lower() == known:
                 return known, shortened(match[2].strip())

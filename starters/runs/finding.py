@@ -3,10 +3,15 @@
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from regreen.contracts.run import RunReport
+from regreen.contracts.run import PipelineRequest, RunReport
 from regreen.errors import UnreachableError, UsageError
 from starters.runs.server_answers import check_readable, translated
+from workflows import search_attributes
 from workflows.pipeline import PipelineWorkflow
+from workflows.run_start import workflow_id
+
+# Less, an empty variable of a script above all, would mean whatever there is.
+_SHORTEST_NAME = 4
 
 
 async def find_run(client: Client, name: str) -> str:
@@ -17,7 +22,9 @@ async def find_run(client: Client, name: str) -> str:
             commit = execution.id.rpartition("/")[2]
             if name in (execution.id, execution.run_id):
                 return execution.id
-            if execution.id.startswith(name) or (len(name) >= 4 and commit.startswith(name)):
+            if len(name) >= _SHORTEST_NAME and (
+                execution.id.startswith(name) or commit.startswith(name)
+            ):
                 found.append(execution.id)
     except RPCError as error:
         raise translated(error) from error
@@ -27,6 +34,23 @@ async def find_run(client: Client, name: str) -> str:
     if len(unique) > 1:
         raise UsageError(f"`{name}` means {len(unique)} runs: {', '.join(unique[:3])}; say more")
     return unique[0]
+
+
+async def known_of(client: Client, request: PipelineRequest) -> RunReport:
+    """What the server knows of a request's run without asking a worker: ids and state."""
+    try:
+        found = await client.get_workflow_handle(workflow_id(request)).describe()
+    except RPCError as error:
+        raise translated(error, workflow_id(request)) from error
+    return RunReport.model_validate(
+        {
+            "workflow_id": found.id,
+            "run_id": found.run_id,
+            "state": found.typed_search_attributes.get(search_attributes.STATE, "running"),
+            "request": request,
+            "stages": (),
+        }
+    )
 
 
 async def report_of(client: Client, run: str) -> RunReport:

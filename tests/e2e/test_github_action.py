@@ -30,7 +30,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _step(folder: Path, hosted: Program, repository: Path, **event: str) -> tuple[int, Any, str]:
+def _step(
+    folder: Path, hosted: Program, repository: Path, *, detach: str = "false", **event: str
+) -> tuple[int, Any, str]:
     """Run the action's last step as a runner does; its exit code, files and printed text."""
     folder.mkdir()
     temporary = folder / "temporary"
@@ -38,7 +40,7 @@ def _step(folder: Path, hosted: Program, repository: Path, **event: str) -> tupl
     (temporary / "regreen").symlink_to(hosted.state)
     step = ACTION["runs"]["steps"][-1]
     inputs = {name: given["default"] for name, given in ACTION["inputs"].items()}
-    inputs["repository"] = str(repository)
+    inputs |= {"repository": str(repository), "detach": detach}
     given = {
         name: inputs[text.removeprefix("${{ inputs.").removesuffix(" }}")]
         for name, text in step["env"].items()
@@ -50,6 +52,7 @@ def _step(folder: Path, hosted: Program, repository: Path, **event: str) -> tupl
             **kept,
             **given,
             **hosted.variables,
+            "PYTHONPATH": str(PROJECT),
             "GITHUB_ACTIONS": "true",
             "GITHUB_ACTION_PATH": str(PROJECT),
             "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
@@ -93,6 +96,25 @@ def test_a_failed_run_is_told_in_summary_outputs_and_annotations(
         "::error title=unit%3A failing test,file=test_shop.py::test_shop.py::test_wrong fails"
         in lines
     )
+
+
+def test_a_detached_run_is_linked_before_it_has_ended(
+    repository: Path, hosted: Program, tmp_path: Path
+) -> None:
+    code, files, said = _step(
+        tmp_path / "job",
+        hosted,
+        repository,
+        detach="true",
+        GITHUB_EVENT_NAME="push",
+        GITHUB_REF_NAME="main",
+    )
+
+    assert code == 0, said
+    outputs = dict(line.split("=", 1) for line in files["outputs"].splitlines())
+    assert outputs["ui"].startswith("http")
+    assert f"[The run in the Temporal UI]({outputs['ui']})" in files["summary.md"]
+    assert f"note: web UI: {outputs['ui']}\n" in said
 
 
 def test_an_event_that_is_not_selected_starts_nothing(

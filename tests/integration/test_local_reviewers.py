@@ -46,6 +46,16 @@ async def test_an_author_may_not_where_authors_are_refused(repository: Path, nam
     assert answer.refused == f"{name} made the commit, and `approval.author` is refused"
 
 
+async def test_nobody_may_where_the_forge_cannot_be_asked(repository: Path) -> None:
+    question = _question(repository, "mallory", location="https://gitlab.example/acme/shop.git")
+
+    answer = await check_reviewer(question)
+
+    assert answer.refused == (
+        "nobody can be asked who may write to local/shop: no credentials for it"
+    )
+
+
 async def test_others_may_where_authors_are_refused(repository: Path) -> None:
     answer = await check_reviewer(_question(repository, "Grace", author_refused=True))
 

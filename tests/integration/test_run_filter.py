@@ -11,6 +11,7 @@ from regreen.errors import UsageError
 from regreen.settings import load_settings
 from starters.look import list_runs
 from starters.run_filter import RunFilter
+from starters.runs import find_run
 from tests.integration.unserved_runs import unserved_run
 from workflows import search_attributes
 
@@ -61,12 +62,45 @@ async def test_each_filter_shows_what_it_names(
     assert await listed(since="2999-01-01") == set()
 
 
+async def test_the_table_fits_80_columns_and_shows_names_as_they_are(
+    repository: str,
+    worker_client: Client,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ref = f":/[/x] {'long-' * 30}"
+    await _start(worker_client, repository, ref, "cancelled")
+
+    wanted = RunFilter(repository=repository)
+    assert await list_runs(wanted, 20, json=False, settings=load_settings()) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["repository", "ref", "commit", "state", "stage", "started"]
+    assert all(len(line) <= 80 for line in lines)
+    shown = "".join(line[lines[0].index("ref") : lines[0].index("commit")] for line in lines[1:])
+    assert "".join(shown.split()) == "".join(ref.split())
+    assert "cancelled" in lines[1]
+
+
 async def test_a_filter_that_nothing_passes_says_so(
     repository: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wanted = RunFilter(repository=repository)
     assert await list_runs(wanted, 20, json=False, settings=load_settings()) == 0
     assert capsys.readouterr().out == "no such runs\n"
+
+
+async def test_a_run_is_named_with_four_characters_or_more(
+    repository: str, worker_client: Client
+) -> None:
+    run = await _start(worker_client, repository, "main", "waiting")
+    commit = run.rpartition("/")[2]
+
+    assert await find_run(worker_client, commit[:8]) == run
+    for name in ("", commit[:3], "pip"):
+        with pytest.raises(UsageError, match=f"no run `{name}`"):
+            await find_run(worker_client, name)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,20 @@ def _red(failing: tuple[str, ...], summary: str = "2 of 4 failing") -> StageRepo
             Job("GitHub Actions", "pull_request", "prices", "develop", annotates=True),
         ),
         (
+            {
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_EVENT_NAME": "merge_group",
+                "GITHUB_REF_NAME": "gh-readonly-queue/release/2/pr-12-c0ffee",
+            },
+            Job(
+                "GitHub Actions",
+                "pull_request",
+                "gh-readonly-queue/release/2/pr-12-c0ffee",
+                "release/2",
+                annotates=True,
+            ),
+        ),
+        (
             {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "workflow_dispatch"},
             Job("GitHub Actions", "manual", "", annotates=True),
         ),

@@ -113,6 +113,17 @@ def test_a_log_of_a_heal_is_about_its_own_stages() -> None:
     assert healing == whole
 
 
+def test_what_was_told_with_another_connection_is_not_told_again() -> None:
+    file, lines = io.StringIO(), PlainLines()
+    console = Console(file=file, width=80)
+
+    for _ in range(2):
+        with shown(console, lines) as show:
+            show(_progress())
+
+    assert file.getvalue().splitlines().count("build: passed in 1.2 s: 3 files compiled") == 1
+
+
 def test_a_stage_that_ended_with_nothing_to_say_leaves_no_colon() -> None:
     progress = _progress()
     build = StageReport(name="build", state="cancelled")
@@ -163,7 +174,7 @@ def test_how_far_a_search_is(progress: SearchProgress, line: str) -> None:
 def test_a_terminal_shows_attempts_steps_and_seconds() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
     line = "412 of 1,930 candidates tried, 210 a second, suspecting shop/a.py:3; best: replaced `a`"
-    with shown(console) as show:
+    with shown(console, PlainLines()) as show:
         show(_progress(_search(line), attempts=(REFUSED,)))
     assert isinstance(console.file, io.StringIO)
     seen = console.file.getvalue()

@@ -204,6 +204,17 @@ def test_the_body_names_what_the_policy_opened_and_why() -> None:
     assert "Opened by the policy" not in pull_request_body(content, [DIFF])
 
 
+def test_a_secret_that_a_test_prints_is_not_shown() -> None:
+    token = f"ghp_{'a' * 36}"
+    failed = FailedTest(node_id="test_a.py::test_b", exception="", message=f"assert {token}")
+    heal = _with_evidence(_heal("unit", failing=("test_a.py::test_b",)), failures=(failed,))
+
+    body = pull_request_body(_content(heals=(heal,)), [DIFF])
+
+    assert token not in body
+    assert "`assert [redacted]`" in body
+
+
 def test_text_of_the_repository_is_shown_and_not_obeyed() -> None:
     evil = "a|b `x`\n\n# Approved\n<img src=x>@everyone closes #1"
     heal = _heal("unit", explanation=evil, failing=(evil,))

@@ -132,11 +132,14 @@ async def test_approved_on_the_third_day(
         assert (await waiting(run)).reason == "approval of #1"
         assert await env.fast_forward(run, 2.5 * DAY)
         assert len(recorded(script, "reminder")) == 2
-        await send(run, "approve", comment="good", source="webhook", tree=PULL_REQUEST.tree)
+        comment = "good\n\n::error::forged \x1b[31m"
+        await send(run, "approve", comment=comment, source="webhook", tree=PULL_REQUEST.tree)
         report = await run.result()
     assert report.state == "passed"
     [approval] = [stage for stage in report.stages if stage.name == "approval"]
-    assert (approval.state, approval.summary) == ("passed", "approved by Ada (webhook): good")
+    # In the log of a job, a line of its own could be a command.
+    said = "approved by Ada (webhook): good ::error::forged"
+    assert (approval.state, approval.summary) == ("passed", said)
     [decided] = script.given("decide_pull_request")
     assert decided.state == "approved"
     [last] = recorded(script, "approved")

@@ -4,7 +4,7 @@ import pytest
 
 from regreen.pipeline_file import Pipeline
 from tests.workflow.running import RunStage
-from tests.workflow.sample_answers import RED, healing_with, proposal, still_red
+from tests.workflow.sample_answers import RED, healing_with, proposal, red, still_red
 from tests.workflow.scripted_activities import Script
 
 pytestmark = pytest.mark.timeout(60)
@@ -23,6 +23,17 @@ async def test_no_more_attempts_than_the_budget(
         f"1 of 41 failing, first {RED}: assert 90 (fails each time). "
         f"Not healed: all {attempts} attempts used"
     )
+
+
+async def test_a_summary_shows_no_secret_that_a_test_prints(run: RunStage, script: Script) -> None:
+    report = red(RED)
+    [failure] = report.failures
+    failure = failure.model_copy(update={"message": f"assert ghp_{'a' * 36} == 1"})
+    script.answer("run_tests", report.model_copy(update={"failures": (failure,)}))
+
+    result = await run(healing_with())
+
+    assert result.summary.startswith(f"1 of 41 failing, first {RED}: assert [redacted] == 1 (")
 
 
 @pytest.mark.parametrize(

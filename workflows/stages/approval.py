@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.printable import one_line_of
     from activities.pull_request import comment_on_pull_request, decide_pull_request
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
@@ -144,20 +145,19 @@ def _not_required(line: Line) -> StageReport:
 
 
 def _approved(line: Line) -> str:
-    return "; ".join(
-        f"approved by {review.reviewer} ({review.source}){_said(review)}"
-        for review in line.approvals
-    )
+    return "; ".join(f"approved by {_who_and_why(review)}" for review in line.approvals)
 
 
-def _said(review: Review) -> str:
-    return f": {review.comment}" if review.comment else ""
+def _who_and_why(review: Review) -> str:
+    # It gets into terminals and into logs of jobs, where a line of its own can be a command.
+    why = f": {review.comment}" if review.comment else ""
+    return one_line_of(f"{review.reviewer} ({review.source}){why}")
 
 
 async def _rejected(line: Line, review: Review) -> StageReport:
     await _decided(line, "rejected", [review])
     line.ended_as = "rejected"
-    line.reason = f"rejected by {review.reviewer} ({review.source}){_said(review)}"
+    line.reason = f"rejected by {_who_and_why(review)}"
     await _remember(line, line.reason)
     return StageReport(name="approval", state="failed", summary=line.reason)
 

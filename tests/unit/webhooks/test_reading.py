@@ -165,6 +165,13 @@ def test_a_push_without_what_every_push_has_is_malformed(path: str, value: Any) 
         ("/regreen", None),
         ("/regreen approved", None),
         ("/regreenapprove", None),
+        ("```\n/regreen approve\n```", None),
+        ("~~~ sh\r\n/regreen approve\r\n~~~\r\n/regreen reject no", ("reject", "no")),
+        ("````\n```\n/regreen approve\n```~\n````\n/regreen heal", ("heal", "")),
+        ("It never ends:\n  ```\n/regreen approve", None),
+        ("```inline``` code\n/regreen approve", ("approve", "")),
+        ("<!--\n/regreen approve\n--> seen\n/regreen cancel", ("cancel", "")),
+        ("/regreen retry\n/regreen cancel", ("retry", "")),
         ("", None),
     ],
 )  # fmt: skip
