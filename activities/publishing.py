@@ -6,11 +6,11 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_file
 from activities.github_target import GithubTarget
 from activities.heartbeat import heartbeating
 from activities.http_target import HttpTarget
 from activities.index_target import IndexTarget
+from activities.release_signer import trusted_by
 from activities.release_target import ReleaseTarget, publish, stage
 from activities.release_verification import verify_release
 from activities.workspace import private_folder
@@ -89,11 +89,8 @@ async def _fetched(target: ReleaseTarget, request: TargetRequest, folder: Path) 
                 f"{target.address}: {name} has sha256 {found}, not {file.content.sha256}"
             )
     if len(target.files) == len(request.files):
-        key = None
-        if request.public_key is not None:
-            key = folder / "key"
-            await get_file(request.public_key, key)
-        report = verify_release(place, key)
+        signer, root = await trusted_by(request, folder)
+        report = verify_release(place, signer, root=root)
         if not report.ok:
             raise _invalid(f"{target.address}: {report.summary}")
     return TargetReceipt(

@@ -6,9 +6,16 @@ Well-known variables keep their names: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPE
 import os
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Self, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from regreen.contracts.announcement import AnnouncementKind
@@ -46,6 +53,26 @@ class Settings(BaseSettings):
     signing_key: str | None = None
     """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
     password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""
+    fulcio_url: str | None = None
+    """Certificate authority (Fulcio) for releases that are signed without a key. Unset: a key."""
+    fulcio_certificates: Path | None = None
+    """The authority's certificates in PEM: its own first, its root last."""
+    ct_log_key: Path | None = None
+    """Public key in PEM of the certificate transparency log whose word certificates must have.
+    Unset: they need none."""
+    certificate_identity: str | None = Field(default=None, pattern=r"^\S+$")
+    """Whom certificates must be made out to: an e-mail address or a URI."""
+    certificate_oidc_issuer: str | None = Field(default=None, pattern=r"^\S+$")
+    """The identity provider that must vouch for it."""
+    identity_token_file: Path | None = None
+    """File with the token that the authority is shown. Unset: the token of GitHub's job."""
+    actions_token_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("ACTIONS_ID_TOKEN_REQUEST_URL")
+    )
+    actions_token: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    )
+    """With the one before: where GitHub Actions gives a job its token, and what it asks for."""
     rekor_url: str | None = None
     """Transparency log (Rekor, API v1) for signatures of releases. Unset: none."""
     rekor_key: Path | None = None
@@ -128,6 +155,25 @@ class Settings(BaseSettings):
                 raise ValueError(f"no kind `{kind}`; kinds: {' '.join(known)}")
         return kinds
 
+    @model_validator(mode="after")
+    def _keyless_whole(self) -> Self:
+        if self.fulcio_url is None:
+            return self
+        if self.signing_key is not None:
+            raise ValueError(
+                "REGREEN_FULCIO_URL and REGREEN_SIGNING_KEY: a release is signed without a key or "
+                "with one, unset the other"
+            )
+        for needed in ("fulcio_certificates", "certificate_identity", "certificate_oidc_issuer"):
+            if getattr(self, needed) is None:
+                raise ValueError(f"REGREEN_FULCIO_URL needs REGREEN_{needed.upper()}")
+        if self.rekor_url is None and self.timestamp_url is None:
+            raise ValueError(
+                "REGREEN_FULCIO_URL needs REGREEN_REKOR_URL or REGREEN_TIMESTAMP_URL: its "
+                "certificates hold for minutes, and one of these says that a signature is that old"
+            )
+        return self
+
     @field_validator("alert_p95", mode="before")
     @classmethod
     def _bare_seconds(cls, value: object) -> object:
@@ -184,6 +230,9 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            # About several variables, which the message names.
+            raise UsageError(first["msg"].removeprefix("Value error, ")) from error
         name = str(first["loc"][0])
         variable = name if name.isupper() else f"REGREEN_{name.upper()}"
         raise UsageError(f"{variable}: {first['msg']}") from error

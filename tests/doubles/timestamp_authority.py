@@ -92,7 +92,7 @@ def timestamp_authority() -> Iterator[TimestampAuthorityDouble]:
     server.daemon_threads = True
     address = f"http://127.0.0.1:{server.server_port}/tsr"
     double = TimestampAuthorityDouble(address, _make_certificates(folder))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield double

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
+from cryptography.x509 import load_pem_x509_certificate
 
 _NAME = "127.0.0.1"
 """By which it signs: a part of its address, as verifiers want it."""
@@ -161,7 +162,7 @@ def transparency_log() -> Iterator[TransparencyLogDouble]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     double.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield double
@@ -257,7 +258,12 @@ def _canonical_envelope(proposed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(key: str, signature: str, digest: bytes) -> None:
-    public = load_pem_public_key(base64.b64decode(key))
+    public: object
+    pem = base64.b64decode(key)
+    if b"CERTIFICATE" in pem:
+        public = load_pem_x509_certificate(pem).public_key()
+    else:
+        public = load_pem_public_key(pem)
     assert isinstance(public, ec.EllipticCurvePublicKey)
     public.verify(base64.b64decode(signature), digest, ec.ECDSA(Prehashed(hashes.SHA256())))
 
