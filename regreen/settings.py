@@ -6,7 +6,7 @@ Well-known variables keep their names: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPE
 import os
 import re
 from pathlib import Path
-from typing import Self, get_args
+from typing import get_args
 
 from pydantic import (
     AliasChoices,
@@ -14,7 +14,6 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -155,25 +154,6 @@ class Settings(BaseSettings):
                 raise ValueError(f"no kind `{kind}`; kinds: {' '.join(known)}")
         return kinds
 
-    @model_validator(mode="after")
-    def _keyless_whole(self) -> Self:
-        if self.fulcio_url is None:
-            return self
-        if self.signing_key is not None:
-            raise ValueError(
-                "REGREEN_FULCIO_URL and REGREEN_SIGNING_KEY: a release is signed without a key or "
-                "with one, unset the other"
-            )
-        for needed in ("fulcio_certificates", "certificate_identity", "certificate_oidc_issuer"):
-            if getattr(self, needed) is None:
-                raise ValueError(f"REGREEN_FULCIO_URL needs REGREEN_{needed.upper()}")
-        if self.rekor_url is None and self.timestamp_url is None:
-            raise ValueError(
-                "REGREEN_FULCIO_URL needs REGREEN_REKOR_URL or REGREEN_TIMESTAMP_URL: its "
-                "certificates hold for minutes, and one of these says that a signature is that old"
-            )
-        return self
-
     @field_validator("alert_p95", mode="before")
     @classmethod
     def _bare_seconds(cls, value: object) -> object:
@@ -224,15 +204,33 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the settings from the environment of this process.
 
-    Raises UsageError with one line that names the variable.
+    Raises UsageError with one line that names the variable, or those that do not go together.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        if not first["loc"]:
-            # About several variables, which the message names.
-            raise UsageError(first["msg"].removeprefix("Value error, ")) from error
         name = str(first["loc"][0])
         variable = name if name.isupper() else f"REGREEN_{name.upper()}"
         raise UsageError(f"{variable}: {first['msg']}") from error
+    _check_keyless(settings)
+    return settings
+
+
+def _check_keyless(settings: Settings) -> None:
+    """Raise UsageError when releases are to be signed without a key, and something is missing."""
+    if settings.fulcio_url is None:
+        return
+    if settings.signing_key is not None:
+        raise UsageError(
+            "REGREEN_FULCIO_URL and REGREEN_SIGNING_KEY: a release is signed without a key or with "
+            "one, unset the other"
+        )
+    for needed in ("fulcio_certificates", "certificate_identity", "certificate_oidc_issuer"):
+        if getattr(settings, needed) is None:
+            raise UsageError(f"REGREEN_FULCIO_URL needs REGREEN_{needed.upper()}")
+    if settings.rekor_url is None and settings.timestamp_url is None:
+        raise UsageError(
+            "REGREEN_FULCIO_URL needs REGREEN_REKOR_URL or REGREEN_TIMESTAMP_URL: its certificates "
+            "hold for minutes, and one of these says that a signature is that old"
+        )
