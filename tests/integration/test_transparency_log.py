@@ -4,8 +4,6 @@ import base64
 import json
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ from activities.cosign import sign_files
 from activities.cosign_check import refusal
 from regreen.contracts.release import ReleaseFile, SignedFiles, SignRequest
 from regreen.tools.catalogue import DebianPackage
-from regreen.tools.debian import unpack_debian_package
 from regreen.tools.locate import find
 from tests.doubles.transparency_log import TransparencyLogDouble, transparency_log
 from tests.integration.cosign_generations import GENERATIONS, use_cosign
+from tests.integration.unpacked import unpacked_once
 
 
 @pytest.fixture
@@ -204,20 +202,8 @@ async def test_tampered_entries_are_refused(
 
 def _rekor_cli() -> Path:
     """The real `rekor-cli`, unpacked once into this environment."""
-    kept = Path(sys.prefix) / "share" / "regreen" / "tests" / "rekor"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            scratch, made = Path(folder) / "scratch", Path(folder) / "made"
-            scratch.mkdir()
-            package = DebianPackage(package="rekor", binary="usr/bin/rekor-cli", suite="trixie")
-            unpack_debian_package(package, scratch, made)
-            try:
-                made.rename(kept)
-            except OSError:
-                # Another test process was first.
-                assert kept.exists()
-    return kept / "usr" / "bin" / "rekor-cli"
+    package = DebianPackage(package="rekor", binary="usr/bin/rekor-cli", suite="trixie")
+    return unpacked_once(package, "rekor") / package.binary
 
 
 async def test_the_real_rekor_cli_accepts_the_inclusion_proofs(
