@@ -267,7 +267,7 @@ async def _make(
     if done.code != 0:
         raise signer.unusable(last_line(done.tail()), subject)
     if (problem := await asyncio.to_thread(check, made, None)) is not None:
-        raise ApplicationError(f"{subject}: fresh signature refused: {problem}", type="SignFailed")
+        raise signer.refused(f"fresh signature refused: {problem}", subject)
     keep(made, bundle)
 
 

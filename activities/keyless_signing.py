@@ -86,6 +86,14 @@ class SigningIdentity:
             way_out = "when it answers it goes on"
         return certificate_unavailable(self.authority.url, f"{way_out} ({problem})")
 
+    def refused(self, problem: str, subject: str) -> ApplicationError:
+        """The error for a signature that was made and is not good, mostly for its certificate."""
+        return certificate_unavailable(
+            self.authority.url,
+            f"give it a token of {self.trusted.identity}, and see that REGREEN_FULCIO_CERTIFICATES "
+            f"and REGREEN_CT_LOG_KEY are its own ({problem})",
+        )
+
 
 def signing_identity(folder: Path) -> SigningIdentity | None:
     """Whom the settings have sign without a key; None when they have a key sign.

@@ -62,6 +62,10 @@ class SigningKey:
         """The error for a signature that was not made; with a vault's key it says what to do."""
         if self.reference.startswith(VAULT):
             return _unavailable(self.reference, problem)
+        return self.refused(problem, subject)
+
+    def refused(self, problem: str, subject: str) -> ApplicationError:
+        """The error for a signature that was made and is not good."""
         return ApplicationError(f"{subject}: {problem}", type="SignFailed")
 
 

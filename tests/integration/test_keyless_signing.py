@@ -287,7 +287,8 @@ async def test_a_token_of_another_identity_than_the_operators_is_not_signed_with
     services.token.write_text(other)
     with pytest.raises(ApplicationError, match=r"mallory@example\.org") as caught:
         await _signed(b"one")
-    assert not caught.value.non_retryable
+    assert (caught.value.type, caught.value.non_retryable) == ("SigningIdentityUnavailable", False)
+    assert f"give it a token of {WHO}" in caught.value.message
     assert len(services.log.entries) == 1
 
 
