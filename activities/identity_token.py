@@ -36,8 +36,8 @@ async def identity_token(settings: Settings) -> str:
         token, source = await _jobs_token(url, settings), "GitHub Actions"
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.InvalidTokenError as error:
-        raise certificate_unavailable(url, f"{source} has no token of an identity") from error
+    except jwt.InvalidTokenError:
+        raise certificate_unavailable(url, f"{source} has no token of an identity") from None
     expires = claims.get("exp")
     if isinstance(expires, int | float) and expires <= time.time():
         ago = f"expired {time.time() - expires:.0f} s ago"
@@ -52,7 +52,7 @@ def _read(url: str, file: Path) -> str:
         with file.open(encoding="ascii") as opened:
             return opened.read(_TOKEN_BYTES).strip()
     except (OSError, ValueError) as error:
-        # What is no ASCII would be told by the error, and may be the secret.
+        # The error would tell what is no ASCII, which may be the secret.
         why = error.strerror if isinstance(error, OSError) else "no ASCII"
         raise certificate_unavailable(
             url,
