@@ -30,6 +30,9 @@ from tests.doubles.identity_provider import WORKFLOW
 from tests.integration.cosign_generations import GENERATIONS, use_cosign
 from tests.integration.keyless_services import WHO, KeylessServices, keyless_services
 
+ALMOST_OVER = timedelta(minutes=8, seconds=30)
+"""The age at which a certificate still holds, and not for as long as its signature may need."""
+
 
 @pytest.fixture
 def services(
@@ -114,9 +117,10 @@ async def test_cosign_accepts_what_is_signed_without_a_key(
     assert "mallory@example.org" in said
 
 
-async def test_a_signature_that_was_kept_is_adopted_and_needs_no_token(
+async def test_a_signature_that_was_kept_is_adopted_after_its_certificate_and_without_a_token(
     services: KeylessServices,
 ) -> None:
+    services.authority.age = ALMOST_OVER
     first = await _signed(b"one")
     services.token.unlink()
     second = await _signed(b"one")
@@ -148,8 +152,7 @@ async def test_a_signature_whose_certificate_ran_out_before_it_was_witnessed_is_
     use_cosign("2.5", monkeypatch)
     with keyless_services(tmp_path, monkeypatch, "both") as services:
         services.stamps.fails = [503]
-        # What is left of it is less than entering and stamping may take.
-        services.authority.age = timedelta(minutes=9)
+        services.authority.age = ALMOST_OVER
         with pytest.raises(ApplicationError) as raised:
             await _signed(b"one")
         assert raised.value.type == "TimestampUnavailable"
