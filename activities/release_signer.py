@@ -33,7 +33,10 @@ def check_root(root: Path | None, signer: Signer | None) -> None:
     identity = isinstance(signer, CertificateIdentity)
     if root is None:
         if identity:
-            raise UsageError("an identity is shown by certificates: say by whose, --trusted-root")
+            raise UsageError(
+                "an identity shows nothing until it is said whose certificates count: give "
+                "--trusted-root"
+            )
         return
     try:
         services = trusted_services(root)

@@ -48,7 +48,8 @@ class TrustedServices:
             "certificate authority": self.certificate_authorities,
             "certificate transparency log": self.certificate_logs,
         }
-        return " and ".join(kind for kind, known in kinds.items() if known)
+        *others, last = [kind for kind, known in kinds.items() if known] or [""]
+        return f"{', '.join(others)} and {last}" if others else last
 
     @property
     def dated(self) -> bool:

@@ -50,8 +50,11 @@ if [ -n "$root" ]; then
     [ -f "$root" ] || refuse "$root: no such trusted root"
 elif [ -f trusted-root.json ]; then
     root=trusted-root.json
-    words="transparency log and time-stamps"
-    [ -z "$identity" ] || words="$words and certificates"
+    if [ -n "$identity" ]; then
+        words="transparency log, time-stamps and certificates"
+    else
+        words="transparency log and time-stamps"
+    fi
     own="$own ($words by the folder's own word)"
 else
     root=$(mktemp)

@@ -20,7 +20,7 @@ def use_cosign(generation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = program.parents[2] / "tools"
     (tools / "bin").mkdir(parents=True, exist_ok=True)
     if not (tools / "bin" / "cosign").exists():
-        (tools / "bin" / "cosign").symlink_to(program)
+        (tools / "bin" / "cosign").symlink_to(program.resolve())
     monkeypatch.setenv("REGREEN_TOOLS", str(tools))
 
 

@@ -116,7 +116,8 @@ def test_by_its_own_word_a_folder_is_whole_and_no_more(place: Path) -> None:
 
     assert (report.ok, report.pinned, report.services) == (True, False, "own")
     assert "the identity is the folder's own: whole, but not shown who made it" in report.summary
-    assert "by the folder's own transparency log and certificate authority" in report.summary
+    named = "transparency log, certificate authority and certificate transparency log"
+    assert f"by the folder's own {named}" in report.summary
     assert "the folder's own identity" in verify_by_script(place).stdout
 
 
@@ -132,7 +133,7 @@ async def test_a_folder_that_a_stranger_vouches_for_is_refused_where_the_root_is
 
     bad = _bad(verify_release(forged, who, root=known))
 
-    assert "another transparency log and certificate authority" in bad[ROOT]
+    assert "another transparency log, certificate authority and certificate" in bad[ROOT]
     assert {WHEEL, PROVENANCE, "SHA256SUMS"} <= set(bad)
     assert _by_identity(forged, known, who).returncode == 1
 
