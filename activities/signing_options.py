@@ -33,7 +33,8 @@ def service_options(
                 {
                     "url": authority.url,
                     "majorApiVersion": 1,
-                    "operator": authority.organization,
+                    # Of several operators one would be chosen; there is one.
+                    "operator": authority.url,
                     "validFor": ALWAYS,
                 }
             ]
