@@ -22,6 +22,7 @@ from activities.provenance import (
 from activities.release_checklist import CHECKLIST
 from activities.release_notes import NOTES
 from activities.release_waivers import WAIVERS
+from activities.signing_identity import IDENTITY_FILE
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
 from activities.trusted_root import TRUSTED_ROOT_FILE
@@ -68,7 +69,8 @@ def unattested(listed: dict[str, str]) -> list[str]:
         return []
     others = (".bundle", ".sigstore.json", CYCLONEDX_SUFFIX, SPDX_SUFFIX)
     packages = {path for path in listed if "/" not in path and not path.endswith(others)}
-    packages -= {CHECKLIST, NOTES, PUBLIC_KEY, TRUSTED_ROOT_FILE, VERIFY_SCRIPT, WAIVERS}
+    packages -= {CHECKLIST, IDENTITY_FILE, NOTES, PUBLIC_KEY, TRUSTED_ROOT_FILE}
+    packages -= {VERIFY_SCRIPT, WAIVERS}
     return sorted(packages - proven)
 
 

@@ -48,7 +48,7 @@ async def append_audit(request: AuditAppend) -> ArtifactRef:
 
 @activity.defn
 async def seal_audit(request: AuditSeal) -> AuditRecord:
-    """Write the last events and the seal, and sign all of it with the key of releases.
+    """Write the last events and the seal, and sign all of it with the publisher's key.
 
     A record that cannot be signed says why in its seal. Raises as `append_audit` does, and
     ApplicationError `SigningKeyUnavailable`, which is retried a few times.
@@ -106,7 +106,7 @@ async def _sealed(request: AuditSeal, unsigned: str) -> ArtifactRef:
         time=request.sealed_at,
         actor="regreen",
         action=SEALED,
-        detail=f"not signed: {unsigned}" if unsigned else "signed with the key of releases",
+        detail=f"not signed: {unsigned}" if unsigned else "signed with the publisher's key",
         fields={"unsigned": unsigned} if unsigned else {},
     )
     request = request.model_copy(update={"events": (*request.events, seal)})

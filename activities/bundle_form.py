@@ -20,16 +20,19 @@ from cryptography.hazmat.primitives.serialization import (
 _MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 
-def form_problem(bundle: dict[str, Any], public_key: bytes, content: Path) -> str:
+def form_problem(bundle: dict[str, Any], public_key: bytes | None, content: Path) -> str:
     """Why what a bundle says of itself is not so, in one line; empty when it is.
 
-    `public_key` is in PEM, `content` is what was signed.
+    `public_key` is in PEM; None where the bundle's certificate holds it. `content` is what was
+    signed.
     """
     try:
         if bundle["mediaType"] != _MEDIA_TYPE:
             return "its bundle is of another form than v0.3"
         material = bundle["verificationMaterial"]
-        if "publicKey" in material and material["publicKey"]["hint"] != _hint(public_key):
+        if "publicKey" in material and (
+            public_key is None or material["publicKey"]["hint"] != _hint(public_key)
+        ):
             return "its bundle names another key"
         if "messageSignature" in bundle:
             digest = bundle["messageSignature"]["messageDigest"]

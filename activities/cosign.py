@@ -2,13 +2,13 @@
 
 Works offline with both generations of cosign: 2.x is told to leave the transparency log out and
 to write the bundles that 3.x writes, 3.x is given a signing configuration and a trusted root that
-are empty. Which one is there is found by asking, since distributions build it without its version.
+name no service but the certificate authority, if there is one. Which cosign is there is found by
+asking, since distributions build it without its version.
 """
 
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from temporalio import activity
@@ -23,13 +23,23 @@ from activities.cosign_check import (
     offers,
     refusal,
 )
+from activities.keyless_signing import SigningIdentity, signing_identity
 from activities.process import run_process
 from activities.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance
 from activities.side_by_side import side_by_side
-from activities.signature_services import SignatureServices, chosen_services, keep, witnessed
-from activities.signing_key import SigningKey, signing_key, unusable
+from activities.signature_services import (
+    Check,
+    SignatureServices,
+    chosen_services,
+    forget,
+    keep,
+    kept_bundle,
+    witnessed,
+)
+from activities.signing_identity import IDENTITY_FILE, identity_document
+from activities.signing_key import SigningKey, signing_key
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
-from activities.trusted_root import TRUSTED_ROOT, TRUSTED_ROOT_FILE
+from activities.trusted_root import TRUSTED_ROOT_FILE
 from activities.workspace import private_folder
 from regreen.contracts.release import (
     Attestations,
@@ -55,22 +65,19 @@ ATTESTATIONS = {
 The types are given to cosign as they are: for its short names it rewrites the predicate.
 """
 
-_SIGNING_CONFIG = {
-    "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
-    "rekorTlogConfig": {},
-    "tsaConfig": {},
-}
+_Signing = SigningKey | SigningIdentity
 
 
 @activity.defn
 async def sign_files(request: SignRequest) -> SignedFiles:
-    """Sign each file with the publisher's key and verify it.
+    """Sign each file with the publisher's key, or by its identity, and verify it.
 
     The same bytes get the same signature again, although ECDSA would give another one each time:
     so a release that is made once more is the same to the byte. Without cosign nothing is signed
     and `skipped` says why; when `cosign` or `release` is required that is a non-retryable
     ApplicationError `ToolRequired`. Raises ApplicationError `SigningKeyUnavailable`, which is
-    retried, when the key cannot be used now.
+    retried, when the key cannot be used now, and `SigningIdentityUnavailable`, which is too, when
+    no certificate can be had now; and as `witnessed`.
     """
     cosign = find("cosign")
     if cosign is None:
@@ -84,15 +91,17 @@ async def sign_files(request: SignRequest) -> SignedFiles:
     # Equal files have one signature.
     contents = {file.content.sha256: file for file in request.files}
     with private_folder() as folder:
-        key = await signing_key(cosign, folder)
+        signer: _Signing | None = signing_identity(folder) if request.logged else None
+        if signer is None:
+            signer = await signing_key(cosign, folder)
         services = chosen_services() if request.logged else SignatureServices()
-        kept = _kept(key)
+        kept = _kept(signer)
         works = []
         for number, (digest, file) in enumerate(contents.items(), start=1):
             own = folder / digest
             own.mkdir()
             subject = f"cosign: {file.path} ({number} of {len(contents)})"
-            works.append(_signed(cosign, key, services, own, file, kept, subject))
+            works.append(_signed(cosign, signer, services, own, file, kept, subject))
         signatures = dict(zip(contents, await side_by_side(works), strict=True))
         bundles = []
         for file in request.files:
@@ -100,12 +109,24 @@ async def sign_files(request: SignRequest) -> SignedFiles:
             bundle = signatures[file.content.sha256]
             content = await put_file(bundle, "application/json", name.rpartition("/")[2])
             bundles.append(ReleaseFile(path=name, content=content))
-        public = await put_file(key.public, "application/x-pem-file")
         root = None
         if services.root is not None:
             trusted = json.dumps(services.root, indent=1, sort_keys=True).encode()
             root = await put_bytes(TRUSTED_ROOT_FILE, trusted, "application/json")
-    return SignedFiles(bundles=tuple(bundles), public_key=public, trusted_root=root)
+        public, identity, identity_file = None, None, None
+        if isinstance(signer, SigningKey):
+            public = await put_file(signer.public, "application/x-pem-file")
+        else:
+            identity = signer.trusted
+            document = identity_document(identity)
+            identity_file = await put_bytes(IDENTITY_FILE, document, "text/plain")
+    return SignedFiles(
+        bundles=tuple(bundles),
+        public_key=public,
+        identity=identity,
+        identity_file=identity_file,
+        trusted_root=root,
+    )
 
 
 @activity.defn
@@ -122,7 +143,7 @@ async def attest_files(request: AttestRequest) -> Attestations:
         raise ApplicationError(COSIGN_MISSING, type="ToolMissing")
     made = []
     with private_folder() as folder:
-        key = await signing_key(cosign, folder)
+        signer = signing_identity(folder) or await signing_key(cosign, folder)
         services = chosen_services()
         for package in request.packages:
             content = folder / package.content.sha256
@@ -138,7 +159,7 @@ async def attest_files(request: AttestRequest) -> Attestations:
                     await get_file(bill.content, predicate)
                 path = f"{package.path}{suffix}"
                 bundle = await _attested(
-                    cosign, key, services, folder, content, predicate, kind, path
+                    cosign, signer, services, folder, content, predicate, kind, path
                 )
                 stored = await put_file(bundle, "application/json", path)
                 made.append(ReleaseFile(path=path, content=stored))
@@ -148,38 +169,35 @@ async def attest_files(request: AttestRequest) -> Attestations:
     return Attestations(files=tuple(made))
 
 
-def _kept(key: SigningKey) -> Path:
-    kept = load_settings().state.resolve() / "signatures" / _digest(key.public)[:32]
+def _kept(signer: _Signing) -> Path:
+    kept = load_settings().state.resolve() / "signatures" / signer.digest[:32]
     kept.mkdir(parents=True, exist_ok=True)
     return kept
 
 
 async def _signed(
     cosign: Path,
-    key: SigningKey,
+    signer: _Signing,
     services: SignatureServices,
     folder: Path,
     file: ReleaseFile,
     kept: Path,
     subject: str,
 ) -> Path:
-    if activity.in_activity():
-        activity.heartbeat(subject)
     content = folder / "content"
     await get_file(file.content, content)
     bundle = kept / f"{file.content.sha256}{BUNDLE_SUFFIX}"
 
     def check(made: Path, root: Path | None = None) -> str | None:
-        return refusal(cosign, key.public, made, content, root)
+        return refusal(cosign, signer.trusted, made, content, root or signer.root)
 
-    if await asyncio.to_thread(check, bundle) is not None:
-        await _make(cosign, key, folder, ["sign-blob"], content, bundle, check, subject)
-    return await witnessed(services, key.public, folder, bundle, check, subject)
+    command = ["sign-blob"]
+    return await _once(cosign, signer, services, folder, command, content, bundle, check, subject)
 
 
 async def _attested(
     cosign: Path,
-    key: SigningKey,
+    signer: _Signing,
     services: SignatureServices,
     folder: Path,
     content: Path,
@@ -187,54 +205,69 @@ async def _attested(
     kind: str,
     path: str,
 ) -> Path:
-    subject = f"cosign: {path}"
-    if activity.in_activity():
-        activity.heartbeat(subject)
     about = f"{kind}\n{_digest(content)}\n{_digest(predicate)}"
-    bundle = _kept(key) / f"{hashlib.sha256(about.encode()).hexdigest()}.attestation"
+    bundle = _kept(signer) / f"{hashlib.sha256(about.encode()).hexdigest()}.attestation"
 
     def check(made: Path, root: Path | None = None) -> str | None:
-        return attestation_refusal(cosign, key.public, made, content, kind, root)
+        return attestation_refusal(cosign, signer.trusted, made, content, kind, root or signer.root)
 
-    if await asyncio.to_thread(check, bundle) is not None:
-        command = ["attest-blob", "--type", kind, "--predicate", str(predicate)]
-        await _make(cosign, key, folder, command, content, bundle, check, subject)
-    return await witnessed(services, key.public, folder, bundle, check, subject)
+    command = ["attest-blob", "--type", kind, "--predicate", str(predicate)]
+    subject = f"cosign: {path}"
+    return await _once(cosign, signer, services, folder, command, content, bundle, check, subject)
 
 
-async def _make(
+async def _once(
     cosign: Path,
-    key: SigningKey,
+    signer: _Signing,
+    services: SignatureServices,
     folder: Path,
     command: list[str],
     content: Path,
     bundle: Path,
-    check: Callable[[Path], str | None],
+    check: Check,
+    subject: str,
+) -> Path:
+    """The signature that is kept with all that the services say; made where there is none."""
+    if activity.in_activity():
+        activity.heartbeat(subject)
+    if (kept := await kept_bundle(services, folder, bundle, check)) is not None:
+        return kept
+    lasts = signer.lasts(bundle)
+    if not lasts:
+        forget(bundle)
+    if not lasts or await asyncio.to_thread(check, bundle, None) is not None:
+        await _make(cosign, signer, folder, command, content, bundle, check, subject)
+    public = signer.public if isinstance(signer, SigningKey) else None
+    return await witnessed(services, public, folder, bundle, check, subject)
+
+
+async def _make(
+    cosign: Path,
+    signer: _Signing,
+    folder: Path,
+    command: list[str],
+    content: Path,
+    bundle: Path,
+    check: Check,
     subject: str,
 ) -> None:
     """Have cosign write `bundle`, which appears only when it is complete and accepted."""
     made = folder / "made.bundle"
     made.unlink(missing_ok=True)
-    if await asyncio.to_thread(offers, cosign, command[0], "--signing-config"):
-        config, root = folder / "signing-config.json", folder / "trusted-root.json"
-        config.write_text(json.dumps(_SIGNING_CONFIG))
-        root.write_text(json.dumps(TRUSTED_ROOT))
-        offline = ["--signing-config", str(config), "--trusted-root", str(root)]
-    else:
-        offline = ["--tlog-upload=false", "--new-bundle-format"]
+    configured = await asyncio.to_thread(offers, cosign, command[0], "--signing-config")
+    options, known = await signer.access(folder, configured=configured)
     done = await run_process(
-        [str(cosign), *command, "--yes", "--key", key.reference, *offline]
-        + ["--bundle", str(made), str(content)],
+        [str(cosign), *command, "--yes", *options, "--bundle", str(made), str(content)],
         output=folder / "output",
         timeout=SECONDS,
         subject=subject,
-        env=environment(folder) | key.secrets,
+        env=environment(folder) | known,
         cwd=folder,
     )
     if done.code != 0:
-        raise unusable(key, last_line(done.tail()), subject)
-    if (problem := await asyncio.to_thread(check, made)) is not None:
-        raise ApplicationError(f"{subject}: fresh signature refused: {problem}", type="SignFailed")
+        raise signer.unusable(last_line(done.tail()), subject)
+    if (problem := await asyncio.to_thread(check, made, None)) is not None:
+        raise signer.refused(f"fresh signature refused: {problem}", subject)
     keep(made, bundle)
 
 

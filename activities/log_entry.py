@@ -9,13 +9,27 @@ import hashlib
 import json
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 _VERSION = "0.0.1"
 
 
-def proposed_entry(bundle: dict[str, Any], public_key: bytes) -> dict[str, Any]:
+def bundled_certificate(bundle: Any) -> bytes:
+    """The certificate of a bundle's signer in PEM. Raises ValueError for one without."""
+    try:
+        encoded = bundle["verificationMaterial"]["certificate"]["rawBytes"]
+        certificate = x509.load_der_x509_certificate(base64.b64decode(encoded, validate=True))
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError("the bundle has no certificate") from error
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def proposed_entry(bundle: dict[str, Any], verifier: bytes) -> dict[str, Any]:
     """What is sent to the log about a bundle: the signature, and never what is signed.
 
-    `public_key` is in PEM. Raises ValueError for a bundle that has no signature.
+    `verifier` is the public key or the certificate in PEM. Raises ValueError for a bundle that has
+    no signature.
     """
     if "messageSignature" in bundle:
         signed = bundle["messageSignature"]
@@ -27,7 +41,7 @@ def proposed_entry(bundle: dict[str, Any], public_key: bytes) -> dict[str, Any]:
                 "data": {"hash": {"algorithm": "sha256", "value": digest}},
                 "signature": {
                     "content": signed["signature"],
-                    "publicKey": {"content": _encoded(public_key)},
+                    "publicKey": {"content": _encoded(verifier)},
                 },
             },
         }
@@ -38,7 +52,7 @@ def proposed_entry(bundle: dict[str, Any], public_key: bytes) -> dict[str, Any]:
             "spec": {
                 "proposedContent": {
                     "envelope": json.dumps(bundle["dsseEnvelope"]),
-                    "verifiers": [_encoded(public_key)],
+                    "verifiers": [_encoded(verifier)],
                 }
             },
         }
@@ -73,7 +87,7 @@ def with_entry(bundle: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     return bundle | {"verificationMaterial": material}
 
 
-def entry_problem(bundle: Any, public_key: bytes) -> str:
+def entry_problem(bundle: Any, verifier: bytes) -> str:
     """Why a bundle's log entries do not show that its own signature was logged; empty if they do.
 
     A log's proof says that an entry is in the log. That the entry is about this signature, and not
@@ -84,10 +98,10 @@ def entry_problem(bundle: Any, public_key: bytes) -> str:
         body = json.loads(base64.b64decode(entry["canonicalizedBody"], validate=True))
         kind, spec = body["kind"], body["spec"]
         if "messageSignature" in bundle:
-            wanted = proposed_entry(bundle, public_key)
+            wanted = proposed_entry(bundle, verifier)
             about = kind == "hashedrekord" and _same_record(spec, wanted["spec"])
         else:
-            about = kind == "dsse" and _same_envelope(spec, bundle["dsseEnvelope"], public_key)
+            about = kind == "dsse" and _same_envelope(spec, bundle["dsseEnvelope"], verifier)
     except (KeyError, TypeError, ValueError, AttributeError):
         return "its entry of the transparency log is missing or cannot be read"
     return "" if about else "its entry of the transparency log is about another signature"
@@ -101,13 +115,13 @@ def _same_record(spec: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return same_hash and same_key and bool(found["content"] == asked["content"])
 
 
-def _same_envelope(spec: dict[str, Any], envelope: dict[str, Any], public_key: bytes) -> bool:
+def _same_envelope(spec: dict[str, Any], envelope: dict[str, Any], verifier: bytes) -> bool:
     payload = base64.b64decode(envelope["payload"], validate=True)
     digest = {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()}
     [logged], [signed] = spec["signatures"], envelope["signatures"]
     key = base64.b64decode(logged["verifier"], validate=True).strip()
     same_signature = bool(logged["signature"] == signed["sig"])
-    return spec["payloadHash"] == digest and key == public_key.strip() and same_signature
+    return spec["payloadHash"] == digest and key == verifier.strip() and same_signature
 
 
 def _encoded(data: bytes) -> str:

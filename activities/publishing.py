@@ -7,11 +7,11 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_file
 from activities.github_target import GithubTarget
 from activities.heartbeat import heartbeating
 from activities.http_target import HttpTarget
 from activities.index_target import IndexTarget
+from activities.release_signer import trusted_by
 from activities.release_target import ReleaseTarget, publish, stage
 from activities.release_verification import verify_release
 from activities.workspace import private_folder
@@ -90,12 +90,9 @@ async def _fetched(target: ReleaseTarget, request: TargetRequest, folder: Path) 
                 f"{target.address}: {name} has sha256 {found}, not {file.content.sha256}"
             )
     if len(target.files) == len(request.files):
-        key = None
-        if request.public_key is not None:
-            key = folder / "key"
-            await get_file(request.public_key, key)
+        signer, root = await trusted_by(request, folder)
         # It waits for cosign, once for each signature.
-        report = await asyncio.to_thread(verify_release, place, key)
+        report = await asyncio.to_thread(verify_release, place, signer, root=root)
         if not report.ok:
             raise _invalid(f"{target.address}: {report.summary}")
     return TargetReceipt(

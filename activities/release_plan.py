@@ -137,6 +137,7 @@ async def planned(
     if previous is not None:
         differing = await difference(repository, previous, commit, settings.paths, folder)
     breaking = [change.breaking for change in changes if change.breaking and previous]
+    chosen = load_settings()
     documents = await release_documents(
         repository,
         commit,
@@ -157,7 +158,7 @@ async def planned(
         notes=await store(notes, "text/markdown"),
         prerelease=decision.version.is_prerelease,
         breaking=tuple(_one_line(each) for each in breaking[:_DECIDING]),
-        steps=planned_steps(settings, subject.name, text, tag, load_settings().rekor_url),
+        steps=planned_steps(settings, subject.name, text, tag, chosen.rekor_url, chosen.fulcio_url),
         changes=None if differing is None else await _told(changes, differing, store),
         documents=documents,
         nothing=nothing,

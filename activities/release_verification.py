@@ -11,21 +11,23 @@ from typing import Literal
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_file
 from activities.attestation_check import attested_file, statement_problem, unattested
 from activities.bill_consistency import DOCUMENT_ROOT
 from activities.checksum_list import folder_entries, is_regular, listed_files
 from activities.cosign import BUNDLE_SUFFIX, COSIGN_MISSING, VERIFY_SCRIPT
-from activities.cosign_check import attestation_refusal, refusal
+from activities.cosign_check import Signer, attestation_refusal, refusal
 from activities.folder_contents import content_problems
 from activities.heartbeat import heartbeating
 from activities.release_checklist import CHECKLIST, checklist_problem, says_unsigned
 from activities.release_folder import SUMS
+from activities.release_signer import check_root, own_signer, signer_problem, trusted_by, undated
+from activities.signing_identity import IDENTITY_FILE
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
 from activities.trusted_root import TRUSTED_ROOT_FILE, trusted_services, untrusted
 from activities.workspace import private_folder
 from regreen.contracts.release import (
+    CertificateIdentity,
     Expectations,
     PublishedRelease,
     VerificationReport,
@@ -50,12 +52,10 @@ async def verify_published_release(request: PublishedRelease) -> VerificationRep
     Raises non-retryable ApplicationError `ReleaseInvalid` with the first thing that is wrong.
     """
     with private_folder() as folder:
-        key = None
-        if request.public_key is not None:
-            key = folder / PUBLIC_KEY
-            await get_file(request.public_key, key)
+        signer, root = await trusted_by(request, folder)
+        place = Path(request.directory)
         try:
-            check = asyncio.to_thread(verify_release, Path(request.directory), key)
+            check = asyncio.to_thread(verify_release, place, signer, NOTHING_EXPECTED, root)
             report = await heartbeating(check, f"verify: {request.directory}")
         except UsageError as error:
             raise ApplicationError(str(error), type="ReleaseInvalid", non_retryable=True) from error
@@ -68,7 +68,7 @@ async def verify_published_release(request: PublishedRelease) -> VerificationRep
 
 def verify_release(
     directory: Path,
-    key: Path | None = None,
+    signer: Signer | None = None,
     expected: Expectations = NOTHING_EXPECTED,
     root: Path | None = None,
 ) -> VerificationReport:
@@ -77,19 +77,20 @@ def verify_release(
     Every file must be listed in `SHA256SUMS` with its digest, every listed file must be there,
     nothing may be a link, each bill of materials must have components, each item of the checklist
     must be met or say why it need not be, and in a signed folder cosign must accept the bundle of
-    every file and of `SHA256SUMS`. `key` is the public key to trust; without it the folder's own is
-    used, which shows that the folder is whole but not who made it. In the same folder each
-    attestation must be about its file and say what is so, and the provenance must meet what is
-    `expected`. Where cosign is missing a signed folder is not ok. A folder without any key or
-    signature can be ok where its checklist says that it was made so, and `signed` is then false.
-    `root` is a trusted root: the transparency log and the time-stamp authority to trust, whose word
-    every bundle must have then. Without it those are trusted that the folder itself names.
-    Raises UsageError when there is no such folder, or `root` is no trusted root.
+    every file and of `SHA256SUMS`. `signer` is the public key to trust, or the identity; without it
+    the folder's own is used, which shows that the folder is whole but not who made it. In the same
+    folder each attestation must be about its file and say what is so, and the provenance must meet
+    what is `expected`. Where cosign is missing a signed folder is not ok. A folder without any
+    signer or signature can be ok where its checklist says that it was made so, and `signed` is then
+    false.
+    `root` is a trusted root: the services to trust, transparency log, time-stamp authority and
+    certificate authority, whose word every bundle must have then. Without it those are trusted that
+    the folder itself names. Raises UsageError when there is no such folder, `root` is no trusted
+    root, or `signer` is an identity and `root` does not name who vouches for it, and when.
     """
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such folder; give the folder of a release")
-    if root is not None:
-        _check_root(root)
+    check_root(root, signer)
     entries = folder_entries(directory)
     listed, problems = listed_files(directory)
     rows = [_digest_row(directory, path, listed, entries) for path in sorted(listed)]
@@ -107,32 +108,27 @@ def verify_release(
             rows.append(_row(path, "unlisted"))
     whole = {row.path for row in rows if row.digest == "ok"}
     rows = _explained(rows, content_problems(directory, listed, whole))
-    pinned = key is not None or bool(expected.key_sha256)
+    pinned = signer is not None or bool(expected.key_sha256)
     signs = (
         pinned
         or root is not None
         or any(
-            path == PUBLIC_KEY or path.endswith(BUNDLE_SUFFIX) for path in entries | listed.keys()
+            path in (PUBLIC_KEY, IDENTITY_FILE) or path.endswith(BUNDLE_SUFFIX)
+            for path in entries | listed.keys()
         )
     )
     if signs:
-        rows = _signed_rows(directory, key, root, rows)
+        if signer is None:
+            signer = own_signer(directory)
+        rows = _signed_rows(directory, signer, root, rows)
         rows = _attested_rows(directory, listed, rows, expected)
     elif not any(row.path == CHECKLIST and row.ok for row in rows):
         if CHECKLIST not in listed:
             rows.append(_row(CHECKLIST, "missing", "is needed where nothing is signed, to say so"))
     elif not says_unsigned(directory / CHECKLIST):
         rows = _explained(rows, {CHECKLIST: "does not say that nothing is signed"})
-    return _report(directory, rows, signs, pinned, root)
-
-
-def _check_root(root: Path) -> None:
-    try:
-        services = trusted_services(root)
-    except ValueError as error:
-        raise UsageError(f"{root}: {error}") from error
-    if not services.names:
-        raise UsageError(f"{root}: names neither transparency log nor time-stamp authority")
+    identity = signer if isinstance(signer, CertificateIdentity) else None
+    return _report(directory, rows, signs, pinned, root, identity)
 
 
 def _attested_rows(
@@ -171,29 +167,30 @@ def _explained(rows: list[VerificationRow], problems: Mapping[str, str]) -> list
 
 
 def _signed_rows(
-    directory: Path, key: Path | None, pinned: Path | None, rows: list[VerificationRow]
+    directory: Path, signer: Signer | None, pinned: Path | None, rows: list[VerificationRow]
 ) -> list[VerificationRow]:
     with tempfile.TemporaryDirectory(prefix="regreen-verify-") as private:
-        own = directory / PUBLIC_KEY
-        trusted = key if key is not None else own if is_regular(own) else None
-        copy = Path(private) / PUBLIC_KEY
-        if trusted is not None:
-            copy.write_bytes(trusted.read_bytes())
+        if isinstance(signer, Path):
+            # The file is read once, so that what is compared is what signatures are checked with.
+            copy = Path(private) / PUBLIC_KEY
+            copy.write_bytes(signer.read_bytes())
+            signer = copy
         root = pinned or _own_root(directory)
         checked = []
         for row in rows:
             if row.path.endswith(BUNDLE_SUFFIX) or row.digest == "missing":
                 checked.append(row)
-            elif row.path == PUBLIC_KEY:
-                swapped = is_regular(own) and trusted and own.read_bytes() != copy.read_bytes()
-                why = "is not the key to trust" if swapped else row.detail
-                checked.append(row.model_copy(update={"ok": row.ok and not swapped, "detail": why}))
+            elif row.path in (PUBLIC_KEY, IDENTITY_FILE):
+                why = signer_problem(directory / row.path, signer)
+                checked += _explained(
+                    [row], {row.path: why} if is_regular(directory / row.path) else {}
+                )
             elif row.digest in ("refused", "extra") or row.path == VERIFY_SCRIPT:
                 checked.append(row)
             elif row.path == TRUSTED_ROOT_FILE:
                 checked += _explained([row], {row.path: _root_problem(directory, pinned)})
             else:
-                signature, why = _signature(directory, row.path, copy if trusted else None, root)
+                signature, why = _signature(directory, row.path, signer, root)
                 checked.append(
                     row.model_copy(
                         update={
@@ -231,7 +228,7 @@ def _root_problem(directory: Path, pinned: Path | None) -> str:
 
 
 def _signature(
-    directory: Path, path: str, key: Path | None, root: Path | None
+    directory: Path, path: str, signer: Signer | None, root: Path | None
 ) -> tuple[_Signature, str]:
     attested = attested_file(path)
     if attested is not None and not is_regular(directory / attested[0]):
@@ -239,16 +236,18 @@ def _signature(
     bundle = directory / (path if attested else f"{path}{BUNDLE_SUFFIX}")
     if not is_regular(bundle):
         return "absent", f"has no signature, {bundle.name} is missing"
-    if key is None:
+    if signer is None:
         return "unchecked", f"no {PUBLIC_KEY} to check the signature with"
+    if isinstance(signer, CertificateIdentity) and (unknown := undated(root)):
+        return "unchecked", unknown
     cosign = find("cosign")
     if cosign is None:
         return "unchecked", f"signature not checked: {COSIGN_MISSING}"
     if attested is None:
-        problem = refusal(cosign, key, bundle, directory / path, root)
+        problem = refusal(cosign, signer, bundle, directory / path, root)
     else:
         about, _, kind = attested
-        problem = attestation_refusal(cosign, key, bundle, directory / about, kind, root)
+        problem = attestation_refusal(cosign, signer, bundle, directory / about, kind, root)
     return ("ok", "") if problem is None else ("bad", f"signature refused: {problem}")
 
 
@@ -300,7 +299,7 @@ def _cause_first(row: VerificationRow) -> int:
     """
     if row.path == SUMS and row.digest == "refused":
         return -1
-    causes = (PUBLIC_KEY, TRUSTED_ROOT_FILE, SUMS)
+    causes = (PUBLIC_KEY, IDENTITY_FILE, TRUSTED_ROOT_FILE, SUMS)
     if row.path in causes:
         return causes.index(row.path)
     return len(causes) + (row.digest in ("ok", "unlisted"))
@@ -317,6 +316,7 @@ def _report(
     signs: bool,
     pinned: bool,
     root: Path | None,
+    identity: CertificateIdentity | None,
 ) -> VerificationReport:
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if is_regular(own) else ""
@@ -327,10 +327,13 @@ def _report(
         summary = f"not verified: {bad[0].path}: {bad[0].detail}{more}"
     elif signs:
         summary = f"verified: {len(rows)} files, digests and signatures good"
+        if identity is not None:
+            summary += f", signed by {identity}"
         if services == "own":
             summary += f"; by the folder's own {names}"
         if not pinned:
-            summary += "; the key is the folder's own: whole, but not shown who made it"
+            what = "key" if identity is None else "identity"
+            summary += f"; the {what} is the folder's own: whole, but not shown who made it"
     else:
         summary = f"verified: {len(rows)} files, digests good, nothing is signed"
     return VerificationReport(
@@ -338,6 +341,7 @@ def _report(
         ok=not bad,
         signed=signs and not bad,
         key=key,
+        identity=identity,
         pinned=pinned,
         services=services,
         summary=summary,

@@ -4,6 +4,7 @@ The key in a vault (OpenBao or Vault, engine `transit`) never leaves it: cosign 
 `sigstore-kms-hashivault`, which comes with Regreen, to have a digest signed there.
 """
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.cosign_check import SECONDS, environment, last_line
 from activities.process import run_process
+from activities.signing_options import service_options
 from regreen.settings import load_settings
 
 PUBLIC_KEY = "cosign.pub"
@@ -34,6 +36,37 @@ class SigningKey:
     public: Path
     secrets: dict[str, str] = field(repr=False)
     """What cosign needs beside it, for its environment and nothing else."""
+    root: None = None
+    """A key needs no service to be trusted."""
+
+    @property
+    def trusted(self) -> Path:
+        """What its signatures are verified with."""
+        return self.public
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the public key in hexadecimal digits."""
+        return hashlib.sha256(self.public.read_bytes()).hexdigest()
+
+    async def access(self, folder: Path, *, configured: bool) -> tuple[list[str], dict[str, str]]:
+        """cosign's options for one signature, and what goes into its environment."""
+        options = service_options(folder, None, configured=configured)
+        return ["--key", self.reference, *options], self.secrets
+
+    def lasts(self, bundle: Path) -> bool:
+        """Whether a signature that was kept can still be used."""
+        return bundle.is_file()
+
+    def unusable(self, problem: str, subject: str) -> ApplicationError:
+        """The error for a signature that was not made; with a vault's key it says what to do."""
+        if self.reference.startswith(VAULT):
+            return _unavailable(self.reference, problem)
+        return self.refused(problem, subject)
+
+    def refused(self, problem: str, subject: str) -> ApplicationError:
+        """The error for a signature that was made and is not good."""
+        return ApplicationError(f"{subject}: {problem}", type="SignFailed")
 
 
 async def signing_key(cosign: Path, folder: Path) -> SigningKey:
@@ -90,13 +123,6 @@ async def own_key(cosign: Path) -> Path:
         finally:
             shutil.rmtree(made, ignore_errors=True)
     return folder
-
-
-def unusable(key: SigningKey, problem: str, subject: str) -> ApplicationError:
-    """The error for a signature that was not made; for a vault's key one that says what to do."""
-    if key.reference.startswith(VAULT):
-        return _unavailable(key.reference, problem)
-    return ApplicationError(f"{subject}: {problem}", type="SignFailed")
 
 
 def _vault_access() -> dict[str, str]:

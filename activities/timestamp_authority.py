@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from temporalio.exceptions import ApplicationError
 
 from activities.bounded_response import BoundedResponses
+from activities.certificate_chain import certificate_chain, organization_and_name
 from regreen.settings import load_settings
 
 _SECONDS = 30.0
@@ -59,22 +57,15 @@ def chosen_authority() -> TimestampAuthority | None:
     if path is None:
         raise _unavailable(url, "REGREEN_TIMESTAMP_CERTIFICATES is not set")
     try:
-        chain = x509.load_pem_x509_certificates(path.read_bytes())
-        for certificate, issuer in zip(chain, [*chain[1:], chain[-1]], strict=True):
-            certificate.verify_directly_issued_by(issuer)
-    except InvalidSignature as error:
-        raise _unavailable(url, "REGREEN_TIMESTAMP_CERTIFICATES: a signature is bad") from error
-    except (OSError, ValueError, TypeError) as error:
-        wanted = "the authority's own certificate first, each followed by its issuer, up to a root"
-        raise _unavailable(
-            url, f"REGREEN_TIMESTAMP_CERTIFICATES: {error}; it takes {wanted}"
-        ) from error
-    own = chain[0].subject
+        chain = certificate_chain(path)
+    except ValueError as error:
+        raise _unavailable(url, f"REGREEN_TIMESTAMP_CERTIFICATES: {error}") from error
+    organization, name = organization_and_name(chain[0])
     return TimestampAuthority(
         url=url,
         certificates=tuple(each.public_bytes(Encoding.DER) for each in chain),
-        organization=_named(own, NameOID.ORGANIZATION_NAME),
-        name=_named(own, NameOID.COMMON_NAME),
+        organization=organization,
+        name=name,
     )
 
 
@@ -155,10 +146,6 @@ def _inside(der: bytes, tag: int) -> bytes:
     if not content or len(content) != length:
         raise ValueError("too short")
     return content
-
-
-def _named(name: x509.Name, kind: x509.ObjectIdentifier) -> str:
-    return next((str(each.value) for each in name.get_attributes_for_oid(kind)), "")
 
 
 def _unavailable(url: str, problem: str) -> ApplicationError:

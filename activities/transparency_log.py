@@ -22,7 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
 from temporalio.exceptions import ApplicationError
 
 from activities.bounded_response import BoundedResponses
-from activities.log_entry import bundled_entry, entry_problem, proposed_entry, with_entry
+from activities.log_entry import (
+    bundled_certificate,
+    bundled_entry,
+    entry_problem,
+    proposed_entry,
+    with_entry,
+)
 from regreen.settings import load_settings
 
 _SECONDS = 30.0
@@ -57,31 +63,43 @@ def chosen_log() -> TransparencyLog | None:
     if settings.rekor_key is None:
         raise _unavailable(settings.rekor_url, "REGREEN_REKOR_KEY is not set")
     try:
-        key = load_pem_public_key(settings.rekor_key.read_bytes())
-    except (OSError, ValueError) as error:
+        public, details = log_key(settings.rekor_key)
+    except ValueError as error:
         raise _unavailable(settings.rekor_url, f"REGREEN_REKOR_KEY: {error}") from error
+    return TransparencyLog(settings.rekor_url.rstrip("/"), public, details)
+
+
+def log_key(path: Path) -> tuple[bytes, str]:
+    """The public key of a log in a PEM file: in DER, and its kind as sigstore_common.proto has it.
+
+    Raises ValueError in one line for a file without such a key.
+    """
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except OSError as error:
+        raise ValueError(str(error)) from error
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         details = "PKIX_ECDSA_P256_SHA_256"
     elif isinstance(key, ed25519.Ed25519PublicKey):
         details = "PKIX_ED25519"
     else:
-        raise _unavailable(settings.rekor_url, "REGREEN_REKOR_KEY is no P-256 or Ed25519 key")
-    public = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return TransparencyLog(settings.rekor_url.rstrip("/"), public, details)
+        raise ValueError("no P-256 or Ed25519 key")
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), details
 
 
-async def enter(log: TransparencyLog, bundle: Path, public_key: Path) -> dict[str, Any]:
+async def enter(log: TransparencyLog, bundle: Path, public_key: Path | None) -> dict[str, Any]:
     """Enter a bundle's signature in the log, or find it there; returns the bundle with its entry.
 
-    Raises ApplicationError `LogUnavailable`, which is retried, when the log does not answer, and
+    Without `public_key` it is the bundle's own certificate that verifies the signature. Raises
+    ApplicationError `LogUnavailable`, which is retried, when the log does not answer, and
     non-retryable `LogRefused` when it does not take the signature or answers with another's entry.
     """
     content = json.loads(bundle.read_bytes())
-    key = public_key.read_bytes()
-    answer = await _entered(log, proposed_entry(content, key))
+    verifier = bundled_certificate(content) if public_key is None else public_key.read_bytes()
+    answer = await _entered(log, proposed_entry(content, verifier))
     try:
         made = with_entry(content, bundled_entry(answer))
-        problem = entry_problem(made, key)
+        problem = entry_problem(made, verifier)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unavailable(log.url, "its answer is no entry") from error
     if problem:

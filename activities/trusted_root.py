@@ -1,14 +1,16 @@
-"""The trusted root: which transparency log and which time-stamp authority a bundle is checked by.
+"""The trusted root: by whose word a bundle is checked, on log, time-stamps and certificates.
 
 The form is Sigstore's (github.com/sigstore/protobuf-specs, sigstore_trustroot.proto).
 """
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from activities.certificate_authority import CertificateAuthority
 from activities.timestamp_authority import TimestampAuthority
 from activities.transparency_log import TransparencyLog
 
@@ -18,36 +20,60 @@ TRUSTED_ROOT = {"mediaType": f"{_MEDIA_TYPE}+json;version=0.1"}
 TRUSTED_ROOT_FILE = "trusted-root.json"
 """In a release folder: the services whose word its bundles carry."""
 
+ALWAYS = {"start": "1970-01-01T00:00:00Z"}
+"""The time for which the operator's services are trusted."""
+
 _LARGEST = 1 << 20
-_ALWAYS = {"start": "1970-01-01T00:00:00Z"}
 
 
 @dataclass(frozen=True)
 class TrustedServices:
     """What a trusted root trusts."""
 
-    logs: frozenset[str]
+    logs: frozenset[str] = frozenset()
     """Public keys of transparency logs, as the root has them."""
-    authorities: frozenset[tuple[str, ...]]
+    authorities: frozenset[tuple[str, ...]] = frozenset()
     """Certificates of time-stamp authorities, as the root has them."""
+    certificate_authorities: frozenset[tuple[str, ...]] = frozenset()
+    """Certificates of certificate authorities, as the root has them."""
+    certificate_logs: frozenset[str] = frozenset()
+    """Public keys of certificate transparency logs, as the root has them."""
 
     @property
     def names(self) -> str:
         """Their kinds, for a sentence."""
-        logs = ["transparency log"] if self.logs else []
-        return " and ".join([*logs, *["time-stamp authority"] * bool(self.authorities)])
+        kinds = {
+            "transparency log": self.logs,
+            "time-stamp authority": self.authorities,
+            "certificate authority": self.certificate_authorities,
+            "certificate transparency log": self.certificate_logs,
+        }
+        *others, last = [kind for kind, known in kinds.items() if known] or [""]
+        return f"{', '.join(others)} and {last}" if others else last
+
+    @property
+    def dated(self) -> bool:
+        """Whether one of them says when a signature existed."""
+        return bool(self.logs or self.authorities)
 
 
-NO_SERVICES = TrustedServices(frozenset(), frozenset())
+NO_SERVICES = TrustedServices()
 
 
 def trusted_root(
-    log: TransparencyLog | None, authority: TimestampAuthority | None
+    log: TransparencyLog | None,
+    authority: TimestampAuthority | None,
+    certificates: CertificateAuthority | None = None,
 ) -> dict[str, Any]:
     """A trusted root that trusts these services and no other."""
     root: dict[str, Any] = dict(TRUSTED_ROOT)
     if log is not None:
-        root["tlogs"] = [_log(log)]
+        root["tlogs"] = [_log(log.url, log.public_key, log.details)]
+    if certificates is not None:
+        root["certificateAuthorities"] = [_authority(certificates)]
+        if certificates.log_key is not None:
+            logged = _log(certificates.url, certificates.log_key, certificates.log_details)
+            root["ctlogs"] = [logged]
     if authority is not None:
         root["timestampAuthorities"] = [_authority(authority)]
     return root
@@ -61,11 +87,10 @@ def trusted_services(path: Path) -> TrustedServices:
         if not root["mediaType"].startswith(_MEDIA_TYPE):
             raise ValueError("another media type")
         return TrustedServices(
-            frozenset(str(each["publicKey"]["rawBytes"]) for each in root.get("tlogs", ())),
-            frozenset(
-                tuple(str(one["rawBytes"]) for one in each["certChain"]["certificates"])
-                for each in root.get("timestampAuthorities", ())
-            ),
+            logs=_keys(root, "tlogs"),
+            authorities=_chains(root, "timestampAuthorities"),
+            certificate_authorities=_chains(root, "certificateAuthorities"),
+            certificate_logs=_keys(root, "ctlogs"),
         )
     except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name} is no trusted root") from error
@@ -77,24 +102,40 @@ def untrusted(own: Path, trusted: Path) -> str:
     Raises ValueError when one of the files is no trusted root.
     """
     found, known = trusted_services(own), trusted_services(trusted)
-    strangers = TrustedServices(found.logs - known.logs, found.authorities - known.authorities)
+    strangers = TrustedServices(
+        found.logs - known.logs,
+        found.authorities - known.authorities,
+        found.certificate_authorities - known.certificate_authorities,
+        found.certificate_logs - known.certificate_logs,
+    )
     return f"names another {strangers.names} than the one to trust" if strangers.names else ""
 
 
-def _log(log: TransparencyLog) -> dict[str, Any]:
+def _keys(root: dict[str, Any], kind: str) -> frozenset[str]:
+    return frozenset(str(each["publicKey"]["rawBytes"]) for each in root.get(kind, ()))
+
+
+def _chains(root: dict[str, Any], kind: str) -> frozenset[tuple[str, ...]]:
+    return frozenset(
+        tuple(str(one["rawBytes"]) for one in each["certChain"]["certificates"])
+        for each in root.get(kind, ())
+    )
+
+
+def _log(url: str, public_key: bytes, details: str) -> dict[str, Any]:
     return {
-        "baseUrl": log.url,
+        "baseUrl": url,
         "hashAlgorithm": "SHA2_256",
         "publicKey": {
-            "rawBytes": base64.b64encode(log.public_key).decode(),
-            "keyDetails": log.details,
-            "validFor": _ALWAYS,
+            "rawBytes": base64.b64encode(public_key).decode(),
+            "keyDetails": details,
+            "validFor": ALWAYS,
         },
-        "logId": {"keyId": base64.b64encode(bytes.fromhex(log.identity)).decode()},
+        "logId": {"keyId": base64.b64encode(hashlib.sha256(public_key).digest()).decode()},
     }
 
 
-def _authority(authority: TimestampAuthority) -> dict[str, Any]:
+def _authority(authority: TimestampAuthority | CertificateAuthority) -> dict[str, Any]:
     return {
         "subject": {"organization": authority.organization, "commonName": authority.name},
         "uri": authority.url,
@@ -104,5 +145,5 @@ def _authority(authority: TimestampAuthority) -> dict[str, Any]:
                 for certificate in authority.certificates
             ]
         },
-        "validFor": _ALWAYS,
+        "validFor": ALWAYS,
     }

@@ -5,20 +5,34 @@ from regreen.pipeline_file import ReleaseSection, TargetSection
 
 
 def planned_steps(
-    settings: ReleaseSection, repository: str, version: str, tag: str, log: str | None = None
+    settings: ReleaseSection,
+    repository: str,
+    version: str,
+    tag: str,
+    log: str | None = None,
+    authority: str | None = None,
 ) -> tuple[PlannedStep, ...]:
     """The steps of a release in the order in which they are published.
 
-    `log` is the address of the transparency log that signatures are entered in.
+    `log` is the address of the transparency log that signatures are entered in, `authority` that of
+    the certificate authority that says who signs.
     Until the release folder is published all of them are taken back when something fails.
     """
+    named = "digests and who signs" if authority else "digests only"
     entered = PlannedStep(
         name="transparency log",
         kind="irrevocable",
         place=log or "",
-        undo="nothing: what is entered stays, and names digests only",
+        undo=f"nothing: what is entered stays, and names {named}",
+    )
+    certified = PlannedStep(
+        name="certificates",
+        kind="irrevocable",
+        place=authority or "",
+        undo="nothing: they name who signs, and stay where the authority logs them",
     )
     return (
+        *((certified,) if authority else ()),
         *((entered,) if log else ()),
         PlannedStep(name="tag", kind="reversible", place=tag, undo="deleted in the repository"),
         PlannedStep(

@@ -8,7 +8,13 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from regreen.contracts.announcement import AnnouncementKind
@@ -46,6 +52,26 @@ class Settings(BaseSettings):
     signing_key: str | None = None
     """Key that releases are signed with: `hashivault://NAME`, or the path of a cosign key whose
     password is in `COSIGN_PASSWORD`. Unset: a key of the publisher's own in `state`."""
+    fulcio_url: str | None = None
+    """Certificate authority (Fulcio) for releases that are signed without a key. Unset: a key."""
+    fulcio_certificates: Path | None = None
+    """The authority's certificates in PEM: its own first, its root last."""
+    ct_log_key: Path | None = None
+    """Public key in PEM of the certificate transparency log whose word certificates must have.
+    Unset: they need none."""
+    certificate_identity: str | None = Field(default=None, pattern=r"^\S+$")
+    """Whom certificates must be made out to: an e-mail address or a URI."""
+    certificate_oidc_issuer: str | None = Field(default=None, pattern=r"^\S+$")
+    """The identity provider that must vouch for it."""
+    identity_token_file: Path | None = None
+    """File with the token that the authority is shown. Unset: the token of GitHub's job."""
+    actions_token_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("ACTIONS_ID_TOKEN_REQUEST_URL")
+    )
+    actions_token: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    )
+    """With the one before: where GitHub Actions gives a job its token, and what it asks for."""
     rekor_url: str | None = None
     """Transparency log (Rekor, API v1) for signatures of releases. Unset: none."""
     rekor_key: Path | None = None
@@ -178,12 +204,33 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the settings from the environment of this process.
 
-    Raises UsageError with one line that names the variable.
+    Raises UsageError with one line that names the variable, or those that do not go together.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         variable = name if name.isupper() else f"REGREEN_{name.upper()}"
         raise UsageError(f"{variable}: {first['msg']}") from error
+    _check_keyless(settings)
+    return settings
+
+
+def _check_keyless(settings: Settings) -> None:
+    """Raise UsageError when releases are to be signed without a key, and something is missing."""
+    if settings.fulcio_url is None:
+        return
+    if settings.signing_key is not None:
+        raise UsageError(
+            "REGREEN_FULCIO_URL and REGREEN_SIGNING_KEY: a release is signed without a key or with "
+            "one, unset the other"
+        )
+    for needed in ("fulcio_certificates", "certificate_identity", "certificate_oidc_issuer"):
+        if getattr(settings, needed) is None:
+            raise UsageError(f"REGREEN_FULCIO_URL needs REGREEN_{needed.upper()}")
+    if settings.rekor_url is None and settings.timestamp_url is None:
+        raise UsageError(
+            "REGREEN_FULCIO_URL needs REGREEN_REKOR_URL or REGREEN_TIMESTAMP_URL: its certificates "
+            "hold for minutes, and one of these says that a signature is that old"
+        )

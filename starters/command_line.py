@@ -320,8 +320,14 @@ def verify(
     ] = "",
     trusted_root: Annotated[
         Path | None,
-        typer.Option(help="The transparency log and time-stamp authority to trust."),
+        typer.Option(help="The transparency log, time-stamp and certificate authorities to trust."),
     ] = None,
+    certificate_identity: Annotated[
+        str, typer.Option(help="Who must have signed, where it was without a key.")
+    ] = "",
+    certificate_oidc_issuer: Annotated[
+        str, typer.Option(help="The identity provider that must vouch for it.")
+    ] = "",
     repository: Annotated[str, typer.Option(help="OWNER/NAME it must be built from.")] = "",
     commit: Annotated[str, typer.Option(help="Commit it must be built from.")] = "",
     builder: Annotated[str, typer.Option(help="Builder that must have made it.")] = "",
@@ -331,13 +337,16 @@ def verify(
 
     Without `--key` or `--key-sha256` the folder's own key is used: that shows that it is whole,
     not who made it. `--trusted-root` takes a `trusted-root.json`, as a release folder has one.
+    A release that was signed without a key wants `--certificate-identity`,
+    `--certificate-oidc-issuer` and `--trusted-root`; without them its own word is taken, too.
 
     Examples: `regreen verify dist/v1.2.0` · `regreen verify dist/v1.2.0 --key release.pub`
     """
+    signer = verification.trusted_signer(key, certificate_identity, certificate_oidc_issuer)
     expected = Expectations(
         key_sha256=key_sha256, repository=repository, commit=commit, builder=builder
     )
-    return complete(verification.verify(directory, key, trusted_root, expected, json=json))
+    return complete(verification.verify(directory, signer, trusted_root, expected, json=json))
 
 
 @app.command()

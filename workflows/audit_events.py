@@ -137,6 +137,7 @@ def released(audit: AuditTrail, release: Release) -> None:
         tag=release.tag,
         sums=release.sums,
         public_key=release.public_key,
+        identity=release.identity,
         unsigned=release.unsigned,
         targets=[receipt.model_dump(mode="json") for receipt in release.receipts],
     )

@@ -89,6 +89,7 @@ class ReleaseWorkflow:
             unsigned=signed.skipped,
             sums=folder_receipt.sums,
             public_key=signed.public_key.sha256 if signed.public_key else "",
+            identity=str(signed.identity) if signed.identity else "",
             receipts=receipts,
         )
 
@@ -158,7 +159,12 @@ class ReleaseWorkflow:
     async def _verify(self, request: ReleaseRequest, directory: str, signed: SignedFiles) -> None:
         report = await call_publisher(
             verify_published_release,
-            PublishedRelease(directory=directory, public_key=signed.public_key),
+            PublishedRelease(
+                directory=directory,
+                public_key=signed.public_key,
+                identity=signed.identity,
+                trusted_root=signed.trusted_root,
+            ),
             summary=f"verify: {directory}",
         )
         self._states["verify"] = report.summary
@@ -183,10 +189,13 @@ class ReleaseWorkflow:
 
 
 def _tag_message(request: ReleaseRequest, signed: SignedFiles) -> str:
-    """What the tag says; with the key's digest, which `regreen verify --key-sha256` takes."""
+    """What the tag says; with who signed, as `regreen verify` takes it."""
     message = f"{request.plan.tag}\n\nReleased by {request.run}"
     if signed.public_key is not None:
         message += f"\nSigning key SHA-256: {signed.public_key.sha256}"
+    if signed.identity is not None:
+        message += f"\nSigned by: {signed.identity.identity}"
+        message += f"\nIdentity provider: {signed.identity.issuer}"
     return message
 
 

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.release_checklist import CHECKLIST, write_checklist
     from activities.release_folder import SUMS, write_checksums
     from activities.release_notes import NOTES
+    from activities.signing_identity import IDENTITY_FILE
     from activities.signing_key import PUBLIC_KEY
     from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
     from activities.trusted_root import TRUSTED_ROOT_FILE
@@ -52,18 +53,28 @@ async def sign(
     )
     told = ReleaseFile(path=CHECKLIST, content=written)
     files += (*signed.bundles, told)
-    if signed.public_key is not None:
+    if not signed.skipped:
         files += (await _signatures(request, (told,))).bundles
         files += await _attestations(request, packages, bills, checklist, told)
-        files += (ReleaseFile(path=PUBLIC_KEY, content=signed.public_key),)
-    if signed.trusted_root is not None:
-        files += (ReleaseFile(path=TRUSTED_ROOT_FILE, content=signed.trusted_root),)
+        files += signer_files(signed)
     sums = await call_publisher(
         write_checksums, ChecksumRequest(files=files), summary=f"SHA256SUMS: {len(files)} files"
     )
     listed = ReleaseFile(path=SUMS, content=sums)
     over_sums = () if signed.skipped else (await _signatures(request, (listed,))).bundles
     return (*files, listed, *over_sums), signed, waivers
+
+
+def signer_files(signed: SignedFiles) -> tuple[ReleaseFile, ...]:
+    """What says who signed, and by whose word: for those who verify."""
+    found = (
+        (PUBLIC_KEY, signed.public_key),
+        (IDENTITY_FILE, signed.identity_file),
+        (TRUSTED_ROOT_FILE, signed.trusted_root),
+    )
+    return tuple(
+        ReleaseFile(path=path, content=content) for path, content in found if content is not None
+    )
 
 
 async def _signatures(request: ReleaseRequest, files: tuple[ReleaseFile, ...]) -> SignedFiles:

@@ -32,6 +32,8 @@ def target_requests(
             notes=request.plan.notes,
             files=files,
             public_key=signed.public_key,
+            identity=signed.identity,
+            trusted_root=signed.trusted_root,
         )
         for target in request.settings.targets
     )

@@ -7,7 +7,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.cosign import sign_files
     from activities.git_tag import delete_tag
     from activities.publishing import withdraw_from_target
-    from activities.signing_key import PUBLIC_KEY
     from activities.withdrawal import withdraw_release_folder, write_withdrawal
     from regreen.contracts.publishing import (
         TargetRequest,
@@ -21,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.roles import Role
     from workflows.failures import one_line
     from workflows.release_calls import call_publisher
+    from workflows.release_signing import signer_files
 
 
 @workflow.defn
@@ -84,12 +84,7 @@ class WithdrawalWorkflow:
             SignRequest(files=statements),
             summary=f"cosign: sign {len(statements)} statements",
         )
-        key = signed.public_key
-        return (
-            *statements,
-            *signed.bundles,
-            *(() if key is None else (ReleaseFile(path=PUBLIC_KEY, content=key),)),
-        )
+        return (*statements, *signed.bundles, *signer_files(signed))
 
 
 ACTIVITIES: dict[Role, list[object]] = {

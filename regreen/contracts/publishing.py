@@ -5,7 +5,12 @@ from pydantic import Field
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.base import Contract
 from regreen.contracts.receipts import TakenBack
-from regreen.contracts.release import FolderRequest, ReleaseFile, TagRequest
+from regreen.contracts.release import (
+    CertificateIdentity,
+    FolderRequest,
+    ReleaseFile,
+    TagRequest,
+)
 from regreen.pipeline_file import TargetSection
 
 
@@ -25,6 +30,10 @@ class TargetRequest(Contract):
     """Everything in the release folder; a target takes what it can hold."""
     public_key: ArtifactRef | None = None
     """The key that must have signed what is fetched back."""
+    identity: CertificateIdentity | None = None
+    """The identity that must have, where it was without a key."""
+    trusted_root: ArtifactRef | None = None
+    """The services whose word its bundles must carry."""
 
 
 class PublishedParts(Contract):

@@ -66,17 +66,35 @@ class SignRequest(Contract):
     files: tuple[ReleaseFile, ...]
     require: tuple[str, ...] = ()
     logged: bool = True
-    """Whether the signatures go into the transparency log, where one is chosen."""
+    """Whether others may be told of the signatures: the transparency log, the certificate
+    authority and its log, where such are chosen. Otherwise the publisher's own key signs."""
+
+
+class CertificateIdentity(Contract):
+    """Whom the certificates of keyless signatures are made out to."""
+
+    identity: str = Field(pattern=r"^\S+$")
+    """Subject of the certificate: an e-mail address, or the URI of a workflow."""
+    issuer: str = Field(pattern=r"^\S+$")
+    """The identity provider that vouches for it."""
+
+    def __str__(self) -> str:
+        return f"{self.identity} ({self.issuer})"
 
 
 class SignedFiles(Contract):
-    """Signatures made by the publisher."""
+    """Signatures made by the publisher, with a key or by an identity."""
 
     bundles: tuple[ReleaseFile, ...]
     """One cosign bundle a file, at FILE.bundle."""
     public_key: ArtifactRef | None
+    identity: CertificateIdentity | None = None
+    """Who signed, where it was without a key."""
+    identity_file: ArtifactRef | None = None
+    """The same, as it lies in the release folder."""
     trusted_root: ArtifactRef | None = None
-    """The transparency log and time-stamp authority whose word the bundles carry; None without."""
+    """The services whose word the bundles carry: transparency log, time-stamp authority,
+    certificate authority; None without any."""
     skipped: str = ""
     """Why nothing was signed; empty when everything was."""
 
@@ -187,11 +205,14 @@ class VerificationReport(Contract):
     """The folder has signatures and each was found good."""
     key: str
     """SHA-256 of the public key in the folder; empty without one."""
+    identity: CertificateIdentity | None = None
+    """Whose certificates the signatures were checked with, where it was without a key."""
     pinned: bool = False
-    """The key was known beforehand. Otherwise the folder is whole, and anyone may have made it."""
+    """Key or identity was known beforehand. Otherwise the folder is whole, and anyone may have
+    made it."""
     services: Literal["none", "own", "pinned"] = "none"
-    """Whose word on transparency log and time-stamps was taken: the folder's own, or one that was
-    known beforehand."""
+    """Whose word on transparency log, time-stamps and certificates was taken: the folder's own, or
+    one that was known beforehand."""
     summary: str
     """One line for a person; what is wrong first."""
     rows: tuple[VerificationRow, ...]
@@ -214,7 +235,10 @@ class Expectations(Contract):
 
 
 class PublishedRelease(Contract):
-    """The folder to fetch back and verify, and the key that must have signed it."""
+    """The folder to fetch back and verify, and the key or identity that must have signed it."""
 
     directory: str
     public_key: ArtifactRef | None
+    identity: CertificateIdentity | None = None
+    trusted_root: ArtifactRef | None = None
+    """The services whose word its bundles must carry."""

@@ -121,7 +121,9 @@ class Release(Contract):
     sums: str = ""
     """SHA-256 of the release folder's `SHA256SUMS`."""
     public_key: str = ""
-    """SHA-256 of the key that verifies it; empty when it is not signed."""
+    """SHA-256 of the key that verifies it; empty when it is not signed with one."""
+    identity: str = ""
+    """Who signed it without a key, and the issuer; empty otherwise."""
     receipts: tuple[TargetReceipt, ...] = ()
     """What was found on each target beside the release folder."""
 

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
+from cryptography.x509 import load_pem_x509_certificate
 
 from tests.doubles.loopback import LoopbackHandler, address_of, served
 
@@ -241,7 +242,12 @@ def _canonical_envelope(proposed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(key: str, signature: str, digest: bytes) -> None:
-    public = load_pem_public_key(base64.b64decode(key))
+    public: object
+    pem = base64.b64decode(key)
+    if b"CERTIFICATE" in pem:
+        public = load_pem_x509_certificate(pem).public_key()
+    else:
+        public = load_pem_public_key(pem)
     assert isinstance(public, ec.EllipticCurvePublicKey)
     public.verify(base64.b64decode(signature), digest, ec.ECDSA(Prehashed(hashes.SHA256())))
 

@@ -1,5 +1,6 @@
 """What the tests on real parts share: an environment with pytest, state of their own."""
 
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -85,3 +86,16 @@ def s3_store(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     ):
         monkeypatch.setenv(name, value)
     return url
+
+
+@pytest.fixture(scope="session")
+def sigstore_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program beside sigstore's JavaScript libraries."""
+    folder = tmp_path_factory.mktemp("sigstore")
+    quiet = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+    subprocess.run(
+        ["npm", "install", *quiet, "@sigstore/verify@4.1.3", "@sigstore/bundle@5.0.1"],
+        cwd=folder,
+        check=True,
+    )
+    return Path(shutil.copy(Path(__file__).with_name("sigstore_verify.js"), folder))

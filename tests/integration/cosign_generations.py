@@ -1,13 +1,11 @@
 """cosign 2.5, which Regreen installs, and 3.1, unpacked once into this environment."""
 
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from regreen.tools.catalogue import describe
-from regreen.tools.debian import unpack_debian_package
+from tests.integration.unpacked import unpacked_once
 from tests.integration.wheel_project import need
 
 GENERATIONS = ("2.5", "3.1")
@@ -22,7 +20,7 @@ def use_cosign(generation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = program.parents[2] / "tools"
     (tools / "bin").mkdir(parents=True, exist_ok=True)
     if not (tools / "bin" / "cosign").exists():
-        (tools / "bin" / "cosign").symlink_to(program)
+        (tools / "bin" / "cosign").symlink_to(program.resolve())
     monkeypatch.setenv("REGREEN_TOOLS", str(tools))
 
 
@@ -32,16 +30,4 @@ def _unpacked(generation: str) -> Path:
         for each in describe("cosign").packages
         if each.version is not None and each.version.startswith(generation)
     )
-    kept = Path(sys.prefix) / "share" / "regreen" / "tests" / f"cosign-{package.version}"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            scratch, made = Path(folder) / "scratch", Path(folder) / "made"
-            scratch.mkdir()
-            unpack_debian_package(package, scratch, made)
-            try:
-                made.rename(kept)
-            except OSError:
-                # Another test process was first.
-                assert kept.exists()
-    return kept / package.binary
+    return unpacked_once(package, f"cosign-{package.version}") / package.binary

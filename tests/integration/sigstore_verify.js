@@ -8,7 +8,10 @@ const { TrustedRoot } = require('@sigstore/protobuf-specs');
 const { Verifier, toSignedEntity, toTrustMaterial } = require('@sigstore/verify');
 
 const folder = process.argv[2];
-const publicKey = createPublicKey(readFileSync(join(folder, 'cosign.pub')));
+const key = join(folder, 'cosign.pub');
+const publicKey = existsSync(key) ? createPublicKey(readFileSync(key)) : undefined;
+const named = join(folder, 'cosign.identity');
+const [identity, issuer] = existsSync(named) ? readFileSync(named, 'utf8').split('\n') : [];
 const own = join(folder, 'trusted-root.json');
 const root = existsSync(own)
     ? JSON.parse(readFileSync(own))
@@ -20,7 +23,11 @@ const trust = toTrustMaterial(
 // The time that a log promises counts as a time-stamp here.
 const logs = (root.tlogs || []).length;
 const stamps = logs + (root.timestampAuthorities || []).length;
-const wanted = { tlogThreshold: logs, ctlogThreshold: 0, timestampThreshold: stamps };
+const promises = identity ? (root.ctlogs || []).length : 0;
+const wanted = { tlogThreshold: logs, ctlogThreshold: promises, timestampThreshold: stamps };
+const policy = identity
+    ? { subjectAlternativeName: identity, extensions: { issuer } }
+    : undefined;
 const attestation = /\.(provenance|cdx\.json|spdx\.json)\.sigstore\.json$/;
 
 let count = 0;
@@ -30,7 +37,7 @@ for (const name of readdirSync(folder, { recursive: true }).sort()) {
     const about = readFileSync(join(folder, name.replace(attestation, '').replace(/\.bundle$/, '')));
     try {
         const bundle = bundleFromJSON(JSON.parse(readFileSync(join(folder, name))));
-        new Verifier(trust, wanted).verify(toSignedEntity(bundle, about));
+        new Verifier(trust, wanted).verify(toSignedEntity(bundle, about), policy);
         if (attestation.test(name)) {
             const payload = JSON.parse(bundle.content.dsseEnvelope.payload);
             const digest = createHash('sha256').update(about).digest('hex');

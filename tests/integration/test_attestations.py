@@ -7,140 +7,38 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from activities.artifact_store import put_bytes
-from activities.cosign import attest_files, sign_files
-from activities.release_checklist import write_checklist
-from activities.release_folder import (
-    draft_release_folder,
-    publish_release_folder,
-    write_checksums,
-)
 from activities.release_verification import verify_release
 from activities.signature_services import chosen_services
-from regreen.checklist import with_signatures
 from regreen.contracts.artifacts import ArtifactRef
-from regreen.contracts.healing import Heal
 from regreen.contracts.release import (
-    AttestRequest,
-    ChecksumRequest,
     Expectations,
-    FolderRequest,
-    ReleaseFile,
-    SignRequest,
 )
-from regreen.contracts.release_plan import ReleasePlan
 from regreen.contracts.run import Review
-from regreen.contracts.source import Source, Workspace
 from regreen.errors import UsageError
-from regreen.pipeline_file import Pipeline
-from regreen.tools.locate import find
 from tests.doubles.timestamp_authority import timestamp_authority
 from tests.doubles.transparency_log import transparency_log
+from tests.integration.attested_release import (
+    APPROVAL,
+    COMMIT,
+    CONTENTS,
+    CYCLONEDX,
+    PACKAGE,
+    PROVENANCE,
+    SDIST,
+    SPDX,
+    WHEEL,
+    attested_release,
+    verify_by_script,
+)
 from tests.integration.cosign_generations import GENERATIONS, use_cosign
-from tests.met_checklist import met_checklist
 
-WHEEL = "shop-1.0.0-py3-none-any.whl"
-SDIST = "shop-1.0.0.tar.gz"
-CYCLONEDX = "shop-1.0.0.cdx.json"
-SPDX = "shop-1.0.0.spdx.json"
-COMPONENT = {"type": "library", "name": "shop", "version": "1.0.0"}
-PACKAGE = {"SPDXID": "SPDXRef-1", "name": "shop", "versionInfo": "1.0.0"}
-CONTENTS = {
-    WHEEL: b"a wheel",
-    SDIST: b"an sdist",
-    CYCLONEDX: json.dumps(
-        {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [COMPONENT]}
-    ).encode(),
-    SPDX: json.dumps({"spdxVersion": "SPDX-2.3", "packages": [PACKAGE]}).encode(),
-    "patches/0001.patch": b"--- a\n+++ b\n",
-}
-COMMIT = "c" * 40
-PROVENANCE = f"{WHEEL}.provenance.sigstore.json"
 ROOT = "trusted-root.json"
-APPROVAL = Review(reviewer="ada", decision="approve", tree="b" * 40, source="command-line")
-
-
-async def _released(
-    *,
-    approvals: tuple[Review, ...] = (APPROVAL,),
-    told: ArtifactRef | None = None,
-    changed: Mapping[str, bytes] = MappingProxyType({}),
-) -> Path:
-    """A release; `told` is a checklist for the provenance in place of the folder's."""
-    files = tuple(
-        [
-            ReleaseFile(path=path, content=await put_bytes(path.rpartition("/")[2], data))
-            for path, data in {**CONTENTS, **changed}.items()
-        ]
-    )
-    signatures = await sign_files(SignRequest(files=files))
-    checklist = with_signatures(met_checklist(), files, signatures)
-    written = await write_checklist(checklist)
-    listed = ReleaseFile(path="checklist.json", content=written)
-    files += (listed,)
-    signed = await sign_files(SignRequest(files=files))
-    assert signed.public_key is not None
-    request = _request(files, approvals).model_copy(
-        update={"checklist": checklist, "checklist_file": told or written}
-    )
-    attested = await attest_files(request)
-    assert await attest_files(request) == attested
-    files += (*signed.bundles, *attested.files)
-    files += (ReleaseFile(path="cosign.pub", content=signed.public_key),)
-    if signed.trusted_root is not None:
-        files += (ReleaseFile(path="trusted-root.json", content=signed.trusted_root),)
-    sums = await write_checksums(ChecksumRequest(files=files))
-    listed = ReleaseFile(path="SHA256SUMS", content=sums)
-    over = (await sign_files(SignRequest(files=(listed,)))).bundles
-    folder = FolderRequest(
-        run="run", repository="example/shop", version="1.0.0", files=(*files, listed, *over)
-    )
-    await draft_release_folder(folder)
-    return Path((await publish_release_folder(folder)).directory)
-
-
-def _request(files: tuple[ReleaseFile, ...], approvals: tuple[Review, ...]) -> AttestRequest:
-    by_path = {file.path: file for file in files}
-    patch = by_path["patches/0001.patch"].content
-    nothing = ArtifactRef(name="x", sha256="0" * 64, bytes=0)
-    source = Source(
-        repository="example/shop",
-        location="/repositories/shop",
-        ref="main",
-        commit=COMMIT,
-        tree="a" * 40,
-        bundle=nothing,
-    )
-    heal = Heal(
-        stage="unit",
-        healer="search",
-        explanation="mended",
-        patch=patch,
-        failing=("test_shop.py::test_price",),
-        attempts=1,
-        tokens=0,
-        cost_usd=0.0,
-    )
-    return AttestRequest(
-        run=f"pipeline/example/shop/{COMMIT}",
-        workspace=Workspace(source=source, patches=(patch,)),
-        plan=ReleasePlan(
-            version="1.0.0", tag="v1.0.0", previous_tag=None, bump="initial", notes=nothing
-        ),
-        commit="d" * 40,
-        pipeline=Pipeline(),
-        heals=(heal,),
-        approvals=approvals,
-        packages=(by_path[WHEEL], by_path[SDIST]),
-        bills=(by_path[CYCLONEDX], by_path[SPDX]),
-    )
 
 
 @pytest.fixture(scope="module", params=[*GENERATIONS, "2.5 with services"])
@@ -163,7 +61,7 @@ async def original(
             patch.setenv("REGREEN_TIMESTAMP_URL", authority.address)
             patch.setenv("REGREEN_TIMESTAMP_CERTIFICATES", str(certificates))
         use_cosign(generation, patch)
-        return generation, await _released()
+        return generation, await attested_release()
 
 
 @pytest.fixture
@@ -179,22 +77,6 @@ def _statement(path: Path) -> dict[str, Any]:
     return statement
 
 
-def _by_script(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    cosign = find("cosign")
-    assert cosign is not None
-    folder = place.parent / "bin"
-    folder.mkdir(exist_ok=True)
-    (folder / "cosign").unlink(missing_ok=True)
-    (folder / "cosign").symlink_to(cosign)
-    return subprocess.run(
-        ["sh", str(place / "verify.sh"), *arguments],
-        env={"PATH": f"{folder}:{os.defpath}", "HOME": str(place.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_untouched_release_passes_with_regreen_and_with_the_script(place: Path) -> None:
     expected = Expectations(
         key_sha256=hashlib.sha256((place / "cosign.pub").read_bytes()).hexdigest(),
@@ -207,22 +89,9 @@ def test_the_untouched_release_passes_with_regreen_and_with_the_script(place: Pa
     assert {row.signature for row in report.rows if row.path.endswith(".sigstore.json")} == {"ok"}
     served = (place / ROOT).exists()
     own = " (transparency log and time-stamps by the folder's own word)" if served else ""
-    said = _by_script(place, str(place / "cosign.pub"))
+    said = verify_by_script(place, str(place / "cosign.pub"))
     assert (said.returncode, said.stderr) == (0, ""), said.stderr
     assert said.stdout == f"verified: {len(report.rows)} files{own}\n"
-
-
-@pytest.fixture(scope="session")
-def sigstore_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program beside sigstore's JavaScript libraries."""
-    folder = tmp_path_factory.mktemp("sigstore")
-    quiet = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-    subprocess.run(
-        ["npm", "install", *quiet, "@sigstore/verify@4.1.3", "@sigstore/bundle@5.0.1"],
-        cwd=folder,
-        check=True,
-    )
-    return Path(shutil.copy(Path(__file__).with_name("sigstore_verify.js"), folder))
 
 
 def test_sigstores_javascript_library_agrees(place: Path, sigstore_library: Path) -> None:
@@ -248,7 +117,7 @@ def test_a_folders_own_key_shows_that_it_is_whole_and_no_more(place: Path) -> No
     report = verify_release(place)
     assert (report.ok, report.pinned) == (True, False)
     assert report.summary.endswith("whole, but not shown who made it")
-    assert "get the key from somewhere you trust" in _by_script(place).stdout
+    assert "get the key from somewhere you trust" in verify_by_script(place).stdout
 
 
 def test_provenance_tells_commit_heals_reviewers_and_materials(place: Path) -> None:
@@ -353,7 +222,7 @@ def test_tampering_is_refused_and_named(case: str, place: Path) -> None:
     assert not report.ok
     assert bad.get(culprit), bad
     if case != "script":
-        assert _by_script(place).returncode == 1
+        assert verify_by_script(place).returncode == 1
 
 
 def test_one_byte_of_any_file_is_found_and_the_file_is_named(place: Path) -> None:
@@ -380,7 +249,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(place: Path) -> None:
     (place / WHEEL).unlink()
     os.mkfifo(place / WHEEL)
     assert verify_release(place).summary.startswith(f"not verified: {WHEEL}: is not a regular")
-    said = _by_script(place)
+    said = verify_by_script(place)
     assert (said.returncode, said.stderr) == (1, f"NOT VERIFIED: {WHEEL}: is not a regular file\n")
 
 
@@ -396,7 +265,7 @@ def test_tampering_with_the_log_is_refused_and_named(case: str, place: Path) -> 
     assert bad.get(culprit), bad
     if tamper is _entry_of_another:
         assert "transparency log is about another signature" in bad[WHEEL]
-    assert _by_script(place).returncode == 1
+    assert verify_by_script(place).returncode == 1
 
 
 def test_services_that_are_known_beforehand_are_what_the_folder_is_checked_by(
@@ -410,7 +279,7 @@ def test_services_that_are_known_beforehand_are_what_the_folder_is_checked_by(
     assert "by the folder's own transparency log and time-stamp authority" in own.summary
     assert (pinned.ok, pinned.services) == (True, "pinned")
     assert "transparency log" not in pinned.summary
-    said = _by_script(place, str(place / "cosign.pub"), str(known))
+    said = verify_by_script(place, str(place / "cosign.pub"), str(known))
     assert (said.returncode, said.stdout) == (0, f"verified: {len(pinned.rows)} files\n")
 
 
@@ -432,7 +301,7 @@ def test_other_services_than_those_to_trust_are_refused(
     assert named in bad[ROOT]
     # Every signature is one of another service's then.
     assert {WHEEL, PROVENANCE, "SHA256SUMS"} <= set(bad)
-    assert _by_script(place, str(place / "cosign.pub"), str(known)).returncode == 1
+    assert verify_by_script(place, str(place / "cosign.pub"), str(known)).returncode == 1
 
 
 def _services_of_another(folder: Path) -> dict[str, Any]:
@@ -462,7 +331,7 @@ def test_a_folder_that_was_told_to_no_log_is_refused_where_one_is_known(
     assert not report.ok
     assert {row.signature for row in report.rows} == {"bad", "none"}
     assert "its entry of the transparency log is missing" in report.summary
-    assert _by_script(place, str(place / "cosign.pub"), str(known)).returncode == 1
+    assert verify_by_script(place, str(place / "cosign.pub"), str(known)).returncode == 1
 
 
 MEDIA_TYPE = '"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"'
@@ -508,7 +377,7 @@ async def test_a_heal_that_nobody_approved_is_refused(
 ) -> None:
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
     use_cosign("2.5", monkeypatch)
-    report = verify_release(await _released(approvals=approvals))
+    report = verify_release(await attested_release(approvals=approvals))
     assert not report.ok
     assert "nobody approved it, and `approval.required` is healed" in report.summary
 
@@ -519,7 +388,7 @@ async def test_another_checklist_than_the_provenance_tells_of_is_refused(
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
     use_cosign("2.5", monkeypatch)
     other = ArtifactRef(name="checklist.json", sha256="0" * 64, bytes=1)
-    report = verify_release(await _released(told=other))
+    report = verify_release(await attested_release(told=other))
     assert not report.ok
     assert "its checklist is not the one in the folder" in report.summary
 
@@ -530,8 +399,8 @@ async def test_bills_of_materials_that_differ_are_refused_though_all_is_signed(
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
     use_cosign("2.5", monkeypatch)
     other = {"spdxVersion": "SPDX-2.3", "packages": [PACKAGE | {"versionInfo": "1.0.1"}]}
-    place = await _released(changed={SPDX: json.dumps(other).encode()})
-    assert _by_script(place).returncode == 0
+    place = await attested_release(changed={SPDX: json.dumps(other).encode()})
+    assert verify_by_script(place).returncode == 0
     report = verify_release(place)
     bad = {row.path: (row.signature, row.detail) for row in report.rows if not row.ok}
     assert bad == {SPDX: ("ok", "1 packages; CycloneDX lists shop 1.0.0, SPDX does not")}
@@ -541,14 +410,14 @@ async def test_a_key_swapped_with_all_it_signed_is_refused_where_the_key_is_know
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state of another"))
-    forged = await _released()
+    forged = await attested_release()
     known = place / "cosign.pub"
     assert verify_release(forged).ok
     pinned = Expectations(key_sha256=hashlib.sha256(known.read_bytes()).hexdigest())
     for report in (verify_release(forged, known), verify_release(forged, expected=pinned)):
         assert not report.ok
         assert "key" in report.summary
-    said = _by_script(forged, str(known))
+    said = verify_by_script(forged, str(known))
     assert (said.returncode, said.stderr) == (
         1,
         "NOT VERIFIED: cosign.pub is not the key to trust\n",

@@ -3,8 +3,6 @@
 import base64
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,9 @@ from activities.artifact_store import put_bytes
 from activities.cosign import sign_files
 from regreen.contracts.release import ReleaseFile, SignRequest
 from regreen.tools.catalogue import DebianPackage
-from regreen.tools.debian import unpack_debian_package
 from tests.doubles.transparency_log import TransparencyLogDouble, transparency_log
 from tests.integration.signed_contents import bundle_of, cosign_refusal, signed_contents
+from tests.integration.unpacked import unpacked_once
 
 
 @pytest.fixture
@@ -163,20 +161,8 @@ async def test_tampered_entries_are_refused(
 
 def _rekor_cli() -> Path:
     """The real `rekor-cli`, unpacked once into this environment."""
-    kept = Path(sys.prefix) / "share" / "regreen" / "tests" / "rekor"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            scratch, made = Path(folder) / "scratch", Path(folder) / "made"
-            scratch.mkdir()
-            package = DebianPackage(package="rekor", binary="usr/bin/rekor-cli", suite="trixie")
-            unpack_debian_package(package, scratch, made)
-            try:
-                made.rename(kept)
-            except OSError:
-                # Another test process was first.
-                assert kept.exists()
-    return kept / "usr" / "bin" / "rekor-cli"
+    package = DebianPackage(package="rekor", binary="usr/bin/rekor-cli", suite="trixie")
+    return unpacked_once(package, "rekor") / package.binary
 
 
 async def test_the_real_rekor_cli_accepts_the_inclusion_proofs(

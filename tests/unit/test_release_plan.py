@@ -197,6 +197,25 @@ async def test_a_transparency_log_is_an_irrevocable_step_and_the_first(
     plan = await _plan(shop)
 
     assert (plan.steps[0].kind, plan.steps[0].place) == ("irrevocable", "https://rekor.example.com")
+    assert plan.steps[0].undo.endswith("names digests only")
+
+
+async def test_certificates_are_an_irrevocable_step_that_names_who_signs(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("FULCIO_URL", "https://fulcio.example.com"),
+        ("FULCIO_CERTIFICATES", "fulcio.pem"),
+        ("CERTIFICATE_IDENTITY", "release@example.org"),
+        ("CERTIFICATE_OIDC_ISSUER", "https://accounts.example.org"),
+        ("REKOR_URL", "https://rekor.example.com"),
+    ):
+        monkeypatch.setenv(f"REGREEN_{name}", value)
+
+    certificates, log, *_ = (await _plan(shop)).steps
+
+    assert (certificates.kind, certificates.place) == ("irrevocable", "https://fulcio.example.com")
+    assert log.undo.endswith("names digests and who signs")
 
 
 async def test_zero_stays_zero_unless_told(shop: Path) -> None:

@@ -123,3 +123,43 @@ def test_a_threshold_of_time_is_in_seconds_or_has_a_unit(
 ) -> None:
     monkeypatch.setenv("REGREEN_ALERT_P95", value)
     assert load_settings().alert_p95 == seconds
+
+
+KEYLESS = {
+    "FULCIO_URL": "https://fulcio.example.org",
+    "FULCIO_CERTIFICATES": "/etc/regreen/fulcio.pem",
+    "CERTIFICATE_IDENTITY": "release@example.org",
+    "CERTIFICATE_OIDC_ISSUER": "https://accounts.example.org",
+    "REKOR_URL": "https://rekor.example.org",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"REKOR_URL": ""}, "needs REGREEN_REKOR_URL or REGREEN_TIMESTAMP_URL"),
+        ({"FULCIO_CERTIFICATES": ""}, "REGREEN_FULCIO_URL needs REGREEN_FULCIO_CERTIFICATES"),
+        ({"CERTIFICATE_IDENTITY": ""}, "REGREEN_FULCIO_URL needs REGREEN_CERTIFICATE_IDENTITY"),
+        ({"CERTIFICATE_OIDC_ISSUER": ""}, "needs REGREEN_CERTIFICATE_OIDC_ISSUER"),
+        ({"CERTIFICATE_IDENTITY": "two words"}, "REGREEN_CERTIFICATE_IDENTITY"),
+        ({"SIGNING_KEY": "hashivault://release"}, "unset the other"),
+    ],
+)
+def test_signing_without_a_key_is_set_up_whole_or_nothing_starts(
+    changed: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**KEYLESS, **changed}.items():
+        monkeypatch.setenv(f"REGREEN_{name}", value)
+    with pytest.raises(UsageError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("witness", ["REKOR_URL", "TIMESTAMP_URL"])
+def test_a_log_or_an_authority_is_enough_to_sign_without_a_key(
+    witness: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**KEYLESS, "REKOR_URL": "", witness: "https://x.example.org"}.items():
+        monkeypatch.setenv(f"REGREEN_{name}", value)
+    assert load_settings().fulcio_url == KEYLESS["FULCIO_URL"]

@@ -25,6 +25,7 @@ from regreen.contracts.checklist import Checklist, ChecklistItem
 from regreen.contracts.release import (
     Attestations,
     AttestRequest,
+    CertificateIdentity,
     ChecksumRequest,
     FolderReceipt,
     FolderRequest,
@@ -72,6 +73,9 @@ class Publisher:
         self.checklists: list[Checklist] = []
         self.failures: dict[str, list[Exception]] = {}
         self.unsigned = False
+        self.identity: CertificateIdentity | None = None
+        self.tags: list[TagRequest] = []
+        self.verified: list[PublishedRelease] = []
         self.waiver_ends = "9999-12-31"
         self.waits_in = ""
         self.waiting = asyncio.Event()
@@ -94,6 +98,14 @@ class Publisher:
             return SignedFiles(bundles=(), public_key=None, skipped="cosign not found")
         paths = [f"{file.path}.bundle" for file in request.files]
         bundles = tuple(ReleaseFile(path=path, content=_ref(path)) for path in paths)
+        if self.identity is not None:
+            return SignedFiles(
+                bundles=bundles,
+                public_key=None,
+                identity=self.identity,
+                identity_file=_ref("cosign.identity"),
+                trusted_root=_ref("trusted-root.json"),
+            )
         return SignedFiles(bundles=bundles, public_key=_ref("cosign.pub"))
 
     @activity.defn
@@ -122,6 +134,7 @@ class Publisher:
 
     @activity.defn
     async def create_tag(self, request: TagRequest) -> TagReceipt:
+        self.tags.append(request)
         await self._note("create_tag")
         return TagReceipt(name=request.name, commit=request.commit, object="f" * 40, adopted=False)
 
@@ -148,6 +161,7 @@ class Publisher:
 
     @activity.defn
     async def verify_published_release(self, request: PublishedRelease) -> VerificationReport:
+        self.verified.append(request)
         await self._note("verify_published_release")
         return VerificationReport(
             directory=request.directory, ok=True, signed=True, key="", summary="verified", rows=()
@@ -265,6 +279,26 @@ async def test_steps_run_in_order_and_the_folder_holds_everything(
 
 def _signatures_off() -> ChecklistItem:
     return ChecklistItem(name="signatures", state="off", detail="a trial")
+
+
+async def test_a_release_without_a_key_says_who_signed_it(
+    env: WorkflowEnvironment, publisher: Publisher
+) -> None:
+    issuer = "https://accounts.example.org"
+    publisher.identity = CertificateIdentity(identity="release@example.org", issuer=issuer)
+    async with _started(env.client, publisher.all(), _request()) as handle:
+        release = await handle.result()
+
+    assert (release.public_key, release.unsigned) == ("", "")
+    assert release.identity == f"release@example.org ({issuer})"
+    held = {file.path for file in publisher.drafts[0].files}
+    assert {"cosign.identity", "trusted-root.json", "checklist.json.bundle"} <= held
+    assert "cosign.pub" not in held
+    said = publisher.tags[0].message.splitlines()
+    assert said[-2:] == ["Signed by: release@example.org", f"Identity provider: {issuer}"]
+    [verified] = publisher.verified
+    assert (verified.public_key, verified.identity) == (None, publisher.identity)
+    assert verified.trusted_root == _ref("trusted-root.json")
 
 
 async def test_without_cosign_the_release_is_made_unsigned_where_signatures_are_off(
