@@ -7,11 +7,11 @@ What a cosign understands is found in its help, since distributions build it wit
 import json
 import os
 import subprocess
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 from activities.log_entry import entry_problem
+from activities.temporary_folder import temporary_folder
 from activities.timestamp_authority import timestamp_problem
 from activities.trusted_root import (
     NO_SERVICES,
@@ -84,7 +84,7 @@ def _asked(
         services = NO_SERVICES if root is None else trusted_services(root)
     except ValueError as error:
         return str(error)
-    with tempfile.TemporaryDirectory(prefix="regreen-cosign-") as private:
+    with temporary_folder() as private:
         arguments = ["--key", str(key), "--bundle", str(bundle)]
         if not services.logs:
             arguments.append("--insecure-ignore-tlog=true")
@@ -96,7 +96,7 @@ def _asked(
             if offers(cosign, command[0], "--use-signed-timestamps"):
                 arguments.append("--use-signed-timestamps")
         if isinstance(signature, dict) and "mediaType" in signature:
-            trusted = Path(private) / TRUSTED_ROOT_FILE
+            trusted = private / TRUSTED_ROOT_FILE
             empty = json.dumps(TRUSTED_ROOT).encode()
             trusted.write_bytes(empty if root is None else root.read_bytes())
             arguments += ["--trusted-root", str(trusted)]
@@ -105,7 +105,7 @@ def _asked(
         try:
             done = subprocess.run(
                 [str(cosign), *command, *arguments, str(content)],
-                env=environment(Path(private)),
+                env=environment(private),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=SECONDS,

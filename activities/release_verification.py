@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -23,6 +22,7 @@ from activities.release_checklist import CHECKLIST, checklist_problem
 from activities.release_folder import SUMS
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+from activities.temporary_folder import temporary_folder
 from activities.trusted_root import TRUSTED_ROOT_FILE, trusted_services, untrusted
 from activities.workspace import private_folder
 from regreen.contracts.release import (
@@ -168,10 +168,10 @@ def _explained(rows: list[VerificationRow], problems: Mapping[str, str]) -> list
 def _signed_rows(
     directory: Path, key: Path | None, pinned: Path | None, rows: list[VerificationRow]
 ) -> list[VerificationRow]:
-    with tempfile.TemporaryDirectory(prefix="regreen-verify-") as private:
+    with temporary_folder() as private:
         own = directory / PUBLIC_KEY
         trusted = key if key is not None else own if is_regular(own) else None
-        copy = Path(private) / PUBLIC_KEY
+        copy = private / PUBLIC_KEY
         if trusted is not None:
             copy.write_bytes(trusted.read_bytes())
         root = pinned or _own_root(directory)

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,6 +18,7 @@ from pathlib import Path
 from temporalio.exceptions import ApplicationError
 
 from activities.process import Completed, run_process
+from activities.workspace import private_folder
 from regreen.inherited_variables import NETWORK_VARIABLES
 from regreen.tools.locate import find
 
@@ -146,8 +146,8 @@ async def run_sandboxed(
 
     Paths among the arguments are given as the sandbox shows them: use `inside`.
     """
-    with tempfile.TemporaryDirectory(prefix="regreen-sandbox-") as private:
-        argv, variables, cwd = sandbox_command(sandbox, command, Path(private))
+    with private_folder() as private:
+        argv, variables, cwd = sandbox_command(sandbox, command, private)
         return await run_process(
             argv, output=output, timeout=timeout, subject=subject, env=variables, cwd=cwd
         )
