@@ -17,7 +17,7 @@ demo: $(STAMP) ## Heal and release the example, from its broken commit to a rele
 	.venv/bin/regreen demo
 
 test: $(STAMP) ## Run every test, on real tools
-	.venv/bin/python -m pytest --numprocesses 4 --dist loadfile
+	.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## Lint, formatting, types, import contracts, Docker files, GitHub Action
 	.venv/bin/ruff check

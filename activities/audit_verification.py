@@ -1,12 +1,11 @@
 """Verifying an audit record offline: its chain, its seal, its signature, and whose it is."""
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from activities.audit_chain import RECORD_FILE, SEALED, entries_of, first_broken, header_of
 from activities.cosign import COSIGN_MISSING
 from activities.cosign_check import refusal
+from activities.temporary_folder import temporary_folder
 from regreen.contracts.audit import AuditVerification
 from regreen.tools.locate import find
 
@@ -94,8 +93,7 @@ def _signature_problem(found: Evidence, unsigned: str) -> str:
     cosign = find("cosign")
     if cosign is None:
         return f"cannot be verified: {COSIGN_MISSING}"
-    with tempfile.TemporaryDirectory(prefix="regreen-audit-") as private:
-        folder = Path(private)
+    with temporary_folder() as folder:
         for name, content in (
             (RECORD_FILE, found.record),
             ("bundle", found.bundle),

@@ -8,13 +8,13 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from activities.bundle_form import form_problem
 from activities.log_entry import bundled_certificate, entry_problem
+from activities.temporary_folder import temporary_folder
 from activities.timestamp_authority import timestamp_problem
 from activities.trusted_root import (
     NO_SERVICES,
@@ -105,12 +105,12 @@ def _asked(
         arguments.append("--insecure-ignore-tlog=true")
     if services.authorities and offers(cosign, command[0], "--use-signed-timestamps"):
         arguments.append("--use-signed-timestamps")
-    with tempfile.TemporaryDirectory(prefix="regreen-cosign-") as private:
+    with temporary_folder() as private:
         if isinstance(signature, dict) and "mediaType" in signature:
             public_key = signer.read_bytes() if isinstance(signer, Path) else None
             if problem := form_problem(signature, public_key, content):
                 return problem
-            trusted = Path(private) / TRUSTED_ROOT_FILE
+            trusted = private / TRUSTED_ROOT_FILE
             empty = json.dumps(TRUSTED_ROOT).encode()
             trusted.write_bytes(empty if root is None else root.read_bytes())
             arguments += ["--trusted-root", str(trusted)]
@@ -119,7 +119,7 @@ def _asked(
         try:
             done = subprocess.run(
                 [str(cosign), *command, *arguments, str(content)],
-                env=environment(Path(private)),
+                env=environment(private),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=SECONDS,

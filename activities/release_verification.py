@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from activities.release_signer import check_root, own_signer, signer_problem, tr
 from activities.signing_identity import IDENTITY_FILE
 from activities.signing_key import PUBLIC_KEY
 from activities.syft import CYCLONEDX_SUFFIX, SPDX_SUFFIX
+from activities.temporary_folder import temporary_folder
 from activities.trusted_root import TRUSTED_ROOT_FILE, trusted_services, untrusted
 from activities.workspace import private_folder
 from regreen.contracts.release import (
@@ -169,10 +169,10 @@ def _explained(rows: list[VerificationRow], problems: Mapping[str, str]) -> list
 def _signed_rows(
     directory: Path, signer: Signer | None, pinned: Path | None, rows: list[VerificationRow]
 ) -> list[VerificationRow]:
-    with tempfile.TemporaryDirectory(prefix="regreen-verify-") as private:
+    with temporary_folder() as private:
         if isinstance(signer, Path):
             # The file is read once, so that what is compared is what signatures are checked with.
-            copy = Path(private) / PUBLIC_KEY
+            copy = private / PUBLIC_KEY
             copy.write_bytes(signer.read_bytes())
             signer = copy
         root = pinned or _own_root(directory)

@@ -13,7 +13,6 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -24,6 +23,7 @@ from temporalio.exceptions import ApplicationError
 from activities import sandbox_relay
 from activities.outbound_proxy import outbound_proxy
 from activities.process import Completed, run_process
+from activities.workspace import private_folder
 from regreen.inherited_variables import INDEX_VARIABLES, NETWORK_VARIABLES, PROXY_VARIABLES
 from regreen.tools.locate import find
 
@@ -158,13 +158,13 @@ async def run_sandboxed(
 
     Paths among the arguments are given as the sandbox shows them: use `inside`.
     """
-    with tempfile.TemporaryDirectory(prefix="regreen-sandbox-") as private:
+    with private_folder() as private:
         async with contextlib.AsyncExitStack() as stack:
             if sandbox.network and isolation().kind == "bubblewrap":
-                proxy = Path(private) / "proxy"
+                proxy = private / "proxy"
                 await stack.enter_async_context(outbound_proxy(proxy, sandbox.only_service))
                 sandbox, command = _with_way_out(sandbox, command, proxy)
-            argv, variables, cwd = sandbox_command(sandbox, command, Path(private))
+            argv, variables, cwd = sandbox_command(sandbox, command, private)
             return await run_process(
                 argv, output=output, timeout=timeout, subject=subject, env=variables, cwd=cwd
             )

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.git import git
 from activities.release_plan import PlanSubject, planned
+from activities.temporary_folder import temporary_folder
 from regreen.checklist import NEEDS, Found, checklist_of
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.checklist import Checklist, ItemName
@@ -77,8 +77,7 @@ async def _planned(request: PipelineRequest, pipeline: Pipeline) -> tuple[Releas
         ref=request.ref,
         commit=request.commit,
     )
-    with tempfile.TemporaryDirectory(prefix="regreen-plan-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         try:
             found = await planned(subject, pipeline.release, folder, _only_named)
         except ApplicationError as error:

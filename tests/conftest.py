@@ -4,7 +4,8 @@ import gc
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator, Generator
+import tempfile
+from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Temporary files and state, of this process and those that it starts, are pytest's to remove.
+
+    Whatever is killed leaves nothing elsewhere.
+    """
+    temporary, state = tmp_path_factory.mktemp("tmp"), tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(tempfile, "tempdir", str(temporary))
+        changed.setenv("TMPDIR", str(temporary))
+        changed.setenv("REGREEN_STATE", str(state))
+        yield
 
 
 @pytest_asyncio.fixture(scope="session")

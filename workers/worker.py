@@ -15,7 +15,7 @@ from workers.registry import WORKFLOWS, activities_of
 from workers.step_logging import StepLogging
 
 # Not the workflows' own modules, so that what they must not touch stays restricted.
-_PASSED_THROUGH = ("activities", "regreen", "obstore", "openai", "packaging", "psutil", "yaml")
+_PASSED_THROUGH = ("activities", "regreen", "obstore", "packaging", "psutil", "yaml")
 
 # A programming error fails the run with its message. A non-determinism error is not among them: it
 # waits for a worker with the right code.

@@ -7,13 +7,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.free_ports import free_ports
+
 
 @dataclass
 class Network:
     """Passes connections on until it is cut; new ones are refused until it is mended."""
 
     target: tuple[str, int]
-    port: int = 0
+    port: int
     _listener: socket.socket | None = None
     _pairs: set[socket.socket] = field(default_factory=set)
 
@@ -28,7 +30,6 @@ class Network:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
         listener.listen()
-        self.port = listener.getsockname()[1]
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
@@ -77,7 +78,8 @@ class Network:
 def network_to(address: str) -> Iterator[Network]:
     """A network to HOST:PORT that is up."""
     host, _, port = address.rpartition(":")
-    network = Network((host, int(port)))
+    (own,) = free_ports(1)
+    network = Network((host, int(port)), own)
     network.mend()
     try:
         yield network

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import random
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from tests.doubles.github.state import Pull
 from tests.e2e.plain_repository import SHOP_PROJECT, git, plain_repository
 from tests.e2e.regreen_program import Program, Started, kill_tree, wait_until
 from tests.e2e.server_questions import executions, report
+from tests.free_ports import free_ports
 
 NAME = "example/shop"
 SECRET = "of-the-scripted-day"
@@ -192,7 +192,7 @@ def scripted_day(make_program: Any, folder: Path) -> Iterator[Day]:
             SLACK_WEBHOOK=services.addresses["slack"],
             DISCORD_WEBHOOK=services.addresses["discord"],
         )
-        yield Day(program, github, services, bare, commit, stack, _free_ports(2))
+        yield Day(program, github, services, bare, commit, stack, free_ports(2))
         assert services.refused == []
 
 
@@ -216,11 +216,3 @@ def kills(day: Day, seed: int) -> Callable[[str], None]:
             day.kill(chosen.choice(("up", "gateway-0", "gateway-1")))
 
     return kill
-
-
-def _free_ports(count: int) -> tuple[int, ...]:
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return tuple(listener.getsockname()[1] for listener in listeners)

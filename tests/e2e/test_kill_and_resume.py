@@ -6,6 +6,7 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -20,6 +21,8 @@ from tests.e2e.regreen_program import (
     wait_until_gone,
 )
 from tests.e2e.storefront import storefront
+
+pytestmark = pytest.mark.timeout(600)
 
 COUNTING = """def total(prices):
     result = 0

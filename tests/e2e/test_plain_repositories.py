@@ -169,8 +169,9 @@ def test_a_bug_of_one_line_is_healed_and_waits_for_a_person(
 def _is_green(repository: Path, branch: str, folder: Path) -> bool:
     git(repository.parent, "clone", "--quiet", "--branch", branch, str(repository), str(folder))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    variables = {"PYTHONPATH": "src:.", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": "src:."}, check=False, timeout=60
+        command, cwd=folder, env={**os.environ, **variables}, check=False, timeout=60
     )
     return done.returncode == 0
 

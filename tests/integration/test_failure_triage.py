@@ -311,10 +311,10 @@ async def test_infrastructure_is_named_with_the_way_out(
 async def test_a_stage_that_takes_too_long_is_no_quarantine(tmp_path: Path) -> None:
     # The last test passes alone; those after it have never run.
     tests = (
-        "import time\n\ndef test_a():\n    time.sleep(3)\n\ndef test_b():\n    time.sleep(3)\n\n"
-        "def test_c():\n    assert 0\n"
+        "import time\nbefore = []\n\ndef test_a():\n    before.append('a')\n\n"
+        "def test_b():\n    time.sleep(600 * len(before))\n\ndef test_c():\n    assert 0\n"
     )
-    pipeline = Pipeline(unit=TestSection(timeout=5.5))
+    pipeline = Pipeline(unit=TestSection(timeout=6))
 
     triage, report = await _triaged(tmp_path, {"test_shop.py": tests}, pipeline=pipeline)
 

@@ -21,6 +21,7 @@ from temporalio.client import Client
 
 from regreen.contracts.repository import FoundRun, Handled, Selected
 from tests.e2e.regreen_program import PROJECT, kill_tree
+from tests.free_ports import free_ports
 from tests.unit.webhooks.examples import official
 from tests.workflow.repository_fakes import Forge, serving_repositories
 from workers.connection import connect
@@ -48,9 +49,7 @@ class Gateway:
 
 @contextmanager
 def _gateway(state: Path, *arguments: str, **variables: str) -> Iterator[Gateway]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    (port,) = free_ports(1)
     kept = {key: value for key, value in os.environ.items()
             if not key.startswith(("TEMPORAL_", "REGREEN_"))}  # fmt: skip
     log = state / f"gateway-{port}.log"

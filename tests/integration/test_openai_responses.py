@@ -363,11 +363,12 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_service_that_does_not_come_to_an_end_is_left(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, step: Step
 ) -> None:
-    monkeypatch.setenv("REGREEN_OPENAI_TIMEOUT", "0.3")
-    endpoint = serve(step)
+    endpoint = serve(Step("Loads what the client loads with its first request."), step)
+    await ask()
+    monkeypatch.setenv("REGREEN_OPENAI_TIMEOUT", "1.5")
     error = await ask_in_vain()
     assert (error.type, error.non_retryable) == ("ModelSilent", False)
-    assert error.message == "the model did not answer within 0.3 s"
+    assert error.message == "the model did not answer within 1.5 s"
     assert await asyncio.to_thread(endpoint.abandoned.wait, 20)
 
 

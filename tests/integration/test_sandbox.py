@@ -27,6 +27,7 @@ from activities.sandbox import (
     sandbox_command,
     with_scratch,
 )
+from activities.workspace import sweep
 
 PYTHON = str(Path(sys.base_prefix).resolve() / "bin" / "python3")
 
@@ -311,6 +312,41 @@ async def test_what_it_leaves_running_in_a_session_of_its_own_is_ended(sandbox: 
 
     assert done.code == 0
     await _gone(mark)
+
+
+_ENDLESS = """
+import asyncio, sys
+from pathlib import Path
+from activities.sandbox import Sandbox, run_sandboxed
+folder = Path(sys.argv[1])
+sandbox = Sandbox(workspace=folder)
+command = ["sh", "-c", "echo > begun; sleep 600"]
+output = folder / "output"
+asyncio.run(run_sandboxed(sandbox, command, output=output, timeout=600, subject="test"))
+"""
+
+
+async def test_what_it_had_is_swept_when_the_process_that_ran_it_was_killed(
+    own_state: Path, tmp_path: Path
+) -> None:
+    workspace, temporary = tmp_path / "copy", tmp_path / "tmp"
+    workspace.mkdir()
+    temporary.mkdir()
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _ENDLESS, str(workspace)),
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    while not (workspace / "begun").exists():
+        assert running.returncode is None
+        await asyncio.sleep(0.02)
+    running.kill()
+    await running.wait()
+
+    assert list(temporary.iterdir()) == []
+    assert list((own_state / "work").iterdir()) != []
+    sweep()
+    assert list((own_state / "work").iterdir()) == []
 
 
 def test_paths_have_their_names_inside(sandbox: Sandbox) -> None:

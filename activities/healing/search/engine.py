@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -46,7 +45,7 @@ from activities.healing.search.trial import (
     unpatched,
     warm_up,
 )
-from activities.workspace import patch_of
+from activities.workspace import patch_of, private_folder
 from regreen.contracts.healing import Edit
 
 _REPORT_SECONDS = 1.0
@@ -293,8 +292,8 @@ async def _excluded(request: SearchRequest, patch: tuple[Candidate, ...]) -> boo
     """Whether this patch was proposed before and found wanting."""
     if not request.excluded:
         return False
-    with tempfile.TemporaryDirectory(prefix="regreen-search-") as folder:
-        copy = Path(folder) / "workspace"
+    with private_folder() as folder:
+        copy = folder / "workspace"
         await asyncio.to_thread(shutil.copytree, request.workspace, copy, symlinks=True)
         for candidate in patch:
             path = copy / candidate.source.path
