@@ -18,6 +18,7 @@ from activities.artifact_store import get_bytes
 from activities.github_client import github_client, has_github_credentials
 from activities.github_failures import limit_delay
 from activities.release_target import check_allowed, conflict, refused, whole_release
+from activities.under_way import to_its_end
 from activities.workspace import private_folder
 from regreen.contracts.publishing import TargetRequest
 from regreen.contracts.receipts import TakenBack
@@ -204,13 +205,8 @@ class GithubTarget:
         return [each for each in repository.get_releases() if self._is_ours(each)]
 
     async def _ask(self, question: Callable[[], Result]) -> Result:
-        asked = asyncio.ensure_future(asyncio.to_thread(question))
         try:
-            return await asyncio.shield(asked)
-        except asyncio.CancelledError:
-            # A request under way would still arrive, after what the release takes back next.
-            await asyncio.wait({asked})
-            raise
+            return await to_its_end(asyncio.to_thread(question))
         except GithubException as error:
             raise self._explained(error) from error
         except requests.RequestException as error:
