@@ -12,6 +12,7 @@ from typing import Any
 from temporalio.exceptions import ApplicationError
 
 from activities.file_lock import file_lock
+from activities.heartbeat import heartbeating
 from activities.interpreter import find_interpreter
 from activities.process import Completed
 from activities.sandbox import inside, run_sandboxed
@@ -86,7 +87,8 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
             # must not reach the caller, who runs git in his copy.
             with private_folder() as private:
                 own = private / "workspace"
-                await asyncio.to_thread(shutil.copytree, copy, own, symlinks=True)
+                copied = asyncio.to_thread(shutil.copytree, copy, own, symlinks=True)
+                await heartbeating(copied, "copy for the build")
                 await _make(folder, own, workspace, pipeline, interpreter, requirements)
             complete.touch()
     return folder
