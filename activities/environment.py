@@ -12,6 +12,7 @@ from typing import Any
 from temporalio.exceptions import ApplicationError
 
 from activities.file_lock import file_lock
+from activities.heartbeat import heartbeating
 from activities.interpreter import find_interpreter
 from activities.process import Completed
 from activities.sandbox import inside, run_sandboxed
@@ -27,6 +28,8 @@ _TEST_NAMES = ("dev", "test", "tests", "testing")
 # What Regreen itself needs inside: structured results, coverage, and a runner.
 _TOOLING = ("pytest>=7.4", "pytest-reportlog>=0.4", "coverage>=7.6")
 _RECIPE = 1
+_NOBODY = "nobody"
+"""In the place of a repository's name, which has a slash."""
 
 
 class EnvironmentFailed(Exception):
@@ -59,8 +62,9 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
     """The folder of the repository's virtual environment, made on this machine when needed.
 
     `copy` is a checked-out copy of the workspace. The environment depends on the repository and
-    its dependency files only, so that a heal does not change it. The project itself is installed
-    editable from the sandbox's `/workspace`.
+    its dependency files only, so that a heal does not change it; without dependencies it is the
+    same for all repositories. The project itself is installed editable from the sandbox's
+    `/workspace`.
     Raises EnvironmentFailed, and a non-retryable ApplicationError `ToolMissing` without uv.
     """
     pyproject = copy / "pyproject.toml"
@@ -70,8 +74,9 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
     except UsageError as error:
         raise EnvironmentFailed(str(error)) from error
     requirements = _requirements(copy, pipeline, tomllib.loads(text) if text else {})
-    # Builds run the repository's code and can leave anything in it, so that it is not for others.
-    recipe: list[Any] = [_RECIPE, workspace.source.repository, str(interpreter), requirements]
+    # What is installed for a repository can run its code, which can leave anything behind.
+    owner = workspace.source.repository if requirements else _NOBODY
+    recipe: list[Any] = [_RECIPE, owner, str(interpreter), requirements]
     recipe += [pipeline.build.model_dump(), _inputs(copy)]
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
     folder = load_settings().cache / "environments" / key
@@ -86,8 +91,9 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
             # must not reach the caller, who runs git in his copy.
             with private_folder() as private:
                 own = private / "workspace"
-                await asyncio.to_thread(shutil.copytree, copy, own, symlinks=True)
-                await _make(folder, own, workspace, pipeline, interpreter, requirements)
+                copied = asyncio.to_thread(shutil.copytree, copy, own, symlinks=True)
+                await heartbeating(copied, "copy for the build")
+                await _make(folder, own, owner, pipeline, interpreter, requirements)
             complete.touch()
     return folder
 
@@ -95,7 +101,7 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
 async def _make(
     folder: Path,
     copy: Path,
-    workspace: Workspace,
+    owner: str,
     pipeline: Pipeline,
     interpreter: Path,
     requirements: list[str],
@@ -109,7 +115,7 @@ async def _make(
         uv,
         interpreter,
         pipeline,
-        workspace.source.repository,
+        owner,
         workspace=copy,
         environment=folder,
     )

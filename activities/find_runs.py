@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError
 
 from regreen.contracts.repository import FoundRun, FoundRuns, RunQuestion
 from regreen.contracts.run import RunReport
@@ -17,8 +17,9 @@ async def find_runs(question: RunQuestion) -> FoundRuns:
     """The newest runs, at most fifty.
 
     Pull requests that are only local have numbers of their own, so that their runs are not among
-    those of a forge's pull request. The store follows what happens by some tenths of a second.
-    Raises RPCError.
+    those of a forge's pull request; nor are ended ones whose history this version cannot read. The
+    store follows what happens by some tenths of a second. Raises RPCError, and
+    WorkflowQueryFailedError for a run that goes on and cannot be read.
     """
     client = activity.client()
     found = []
@@ -43,7 +44,13 @@ async def find_runs(question: RunQuestion) -> FoundRuns:
 
 async def _is_local(client: Client, execution: WorkflowExecution) -> bool:
     handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
-    report = await handle.query("report", result_type=RunReport, rpc_timeout=_PATIENCE)
+    try:
+        report = await handle.query("report", result_type=RunReport, rpc_timeout=_PATIENCE)
+    except WorkflowQueryFailedError:
+        if execution.close_time is None:
+            raise
+        # A run of an older version; it must not keep those after it from hearing of anything.
+        return True
     return report.pull_request is None or report.pull_request.url.startswith("file:")
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from temporalio.exceptions import ApplicationError
 
+from activities.process import die_with_parent
 from regreen.inherited_variables import NETWORK_VARIABLES
 
 _ENVIRONMENT = {
@@ -33,10 +35,12 @@ async def git(
 ) -> bytes:
     """Run git and return its standard output. `data` is its standard input.
 
-    Raises ApplicationError `GitFailed` with git's last line.
+    A cancellation ends git with its helpers, which speak to servers. Raises ApplicationError
+    `GitFailed` with git's last line.
     """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     process = await asyncio.create_subprocess_exec(
+        *die_with_parent(),
         "git",
         *_OPTIONS,
         *arguments,
@@ -45,12 +49,14 @@ async def git(
         stdin=asyncio.subprocess.DEVNULL if data is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         out, err = await process.communicate(data)
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
         raise
     if process.returncode != 0:
         lines = err.decode("utf-8", "replace").strip().splitlines() or ["no message"]

@@ -14,6 +14,7 @@ from activities.git import git, object_format
 from activities.git_credentials import git_credentials
 from activities.github_client import has_github_credentials
 from activities.heartbeat import heartbeating
+from activities.under_way import to_its_end
 from activities.workspace import private_folder
 from regreen.contracts.release import TagReceipt, TagRequest
 from regreen.settings import load_settings
@@ -104,9 +105,8 @@ async def _opened(request: TagRequest) -> AsyncIterator[_Tags]:
         def push(new: str, old: str) -> Awaitable[bytes]:
             lease = f"--force-with-lease={reference}:{old}"
             words = ["push", "--quiet", lease, address, f"{new}:{reference}"]
-            return heartbeating(
-                git(words, cwd=bare, env=credentials), f"git push of tag {request.name}"
-            )
+            pushing = to_its_end(git(words, cwd=bare, env=credentials))
+            return heartbeating(pushing, f"git push of tag {request.name}")
 
         yield _Tags(bare, push)
 

@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.github_failures import explained
 from activities.heartbeat import heartbeating
+from activities.under_way import to_its_end
 from regreen.settings import Settings
 
 _SECONDS = 20
@@ -56,7 +57,7 @@ async def ask(subject: str, question: Callable[[], Result]) -> Result:
     Raises the ApplicationErrors of `explained`.
     """
     try:
-        return await heartbeating(answered(question), subject)
+        return await heartbeating(to_its_end(asyncio.to_thread(question)), subject)
     except GithubException as error:
         raise explained(error, subject) from error
     except requests.RequestException as error:
@@ -64,17 +65,6 @@ async def ask(subject: str, question: Callable[[], Result]) -> Result:
         raise ApplicationError(
             f"{subject}: GitHub did not answer: {type(error).__name__}", type="ForgeUnreachable"
         ) from None
-
-
-async def answered(question: Callable[[], Result]) -> Result:
-    """Ask in a thread; a cancellation is passed on once the request is over."""
-    asked = asyncio.ensure_future(asyncio.to_thread(question))
-    try:
-        return await asyncio.shield(asked)
-    except asyncio.CancelledError:
-        # A request under way still arrives, and would after what comes next.
-        await asyncio.wait({asked})
-        raise
 
 
 def _credentials(settings: Settings) -> Auth.Auth:

@@ -1,5 +1,6 @@
 """A GitHub release: a draft, its assets, and only then published, so that it can be immutable."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ from packaging.version import Version
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes
-from activities.github_client import answered, github_client, has_github_credentials
+from activities.github_client import github_client, has_github_credentials
 from activities.github_failures import limit_delay
 from activities.release_target import check_allowed, conflict, refused, whole_release
+from activities.under_way import to_its_end
 from activities.workspace import private_folder
 from regreen.contracts.publishing import TargetRequest
 from regreen.contracts.receipts import TakenBack
@@ -204,7 +206,7 @@ class GithubTarget:
 
     async def _ask(self, question: Callable[[], Result]) -> Result:
         try:
-            return await answered(question)
+            return await to_its_end(asyncio.to_thread(question))
         except GithubException as error:
             raise self._explained(error) from error
         except requests.RequestException as error:

@@ -8,12 +8,12 @@ import os
 import tempfile
 from pathlib import Path
 
-from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.file_lock import file_lock
 from activities.heal_branch import BranchesOnDisk, move_heal_branch
 from activities.heal_commits import commit_heals
+from activities.heartbeat import heartbeating
 from activities.pull_request_choice import (
     about_tree,
     known_pull_request,
@@ -45,8 +45,7 @@ async def publish(content: PullRequestContent) -> PullRequest:
             type="ForgeUnsupported",
             non_retryable=True,
         )
-    activity.heartbeat(f"git: {content.branch}")
-    made = await commit_heals(repository, content)
+    made = await heartbeating(commit_heals(repository, content), f"git: {content.branch}")
     async with file_lock(_folder(content.source.repository) / "lock", "pull requests"):
         known = known_pull_request(_records(content.source.repository), content)
         branches = BranchesOnDisk(repository)
@@ -157,4 +156,7 @@ def _replace(path: Path, text: str) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        # A record that is empty after a power cut is one that no later run can read.
+        os.fsync(file.fileno())
     Path(name).replace(path)

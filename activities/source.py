@@ -81,13 +81,14 @@ async def fetch_source(request: SourceRequest) -> SourceFetched:
         await heartbeating(git([*pack, "refs/heads/source", *tags], cwd=bare), "git bundle")
         looked = find_base(bare, request.location, request.commit, request.base, credentials)
         base = await heartbeating(looked, f"base of {request.commit[:12]}")
+        stored = put_file(packed, "application/x-git-bundle")
         source = Source(
             repository=request.repository,
             location=request.location,
             ref=request.ref,
             commit=request.commit,
             tree=tree.decode().strip(),
-            bundle=await put_file(packed, "application/x-git-bundle"),
+            bundle=await heartbeating(stored, "keep the bundle"),
             base=base.commit,
             base_ref=base.ref,
         )

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.process_life import is_alive
+from workers.payload_codec import UnreadablePayload
 
 # Runs that wait for a person have no activity under way, and there can be very many of them.
 _BUSY = (
@@ -47,7 +48,8 @@ async def retry_orphans(client: Client) -> list[str]:
                 error = ApplicationError("its worker died", type="WorkerDied")
                 # What it last said comes with it, so that the next attempt goes on from there.
                 await activity.fail(error, last_heartbeat_details=said)
-            except RPCError:
+            except (RPCError, UnreadablePayload):
+                # What cannot be decrypted is left to its heartbeat's time-out.
                 continue
             failed.append(pending.activity_type.name)
     return failed

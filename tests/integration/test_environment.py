@@ -72,6 +72,17 @@ async def test_repositories_share_no_environment(tmp_path: Path) -> None:
     assert await _environment(Workspace(source=source)) != environment
 
 
+async def test_repositories_without_dependencies_share_one_environment(tmp_path: Path) -> None:
+    own = await _workspace(tmp_path / "shop", {"shop.py": "PRICE = 2\n"})
+    source = own.source.model_copy(update={"repository": "somebody/else"})
+
+    environment = await _environment(own)
+
+    assert await _environment(Workspace(source=source)) == environment
+    caches = environment.parent.parent / "uv"
+    assert [cache.name.partition("-")[0] for cache in caches.iterdir()] == ["nobody"]
+
+
 def test_repositories_share_no_package_cache() -> None:
     uv, python = Path("/usr/bin/uv"), Path("/usr/bin/python3")
 

@@ -1,6 +1,7 @@
 """Which runs a pull request or a ref has, asked of a real server."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
@@ -33,6 +34,8 @@ class WaitingRun:
     @workflow.query
     def report(self) -> RunReport:
         url = workflow.memo_value("url", type_hint=str)
+        if not url:
+            raise RuntimeError("this history is another version's")
         return RunReport(
             workflow_id=workflow.info().workflow_id,
             run_id=workflow.info().run_id,
@@ -128,3 +131,21 @@ async def test_a_ref_has_the_runs_that_have_not_ended_and_show_heals(
     while _ids(await _found(worker_client, repository=repository, ref="it's")) != {waiting}:
         await asyncio.sleep(0.02)
     assert _ids(await _found(worker_client, repository=repository, ref='so "new"')) == set()
+
+
+async def test_an_ended_run_that_cannot_be_read_hides_no_other(
+    worker_client: Client, repository: str
+) -> None:
+    unreadable = await _start(worker_client, repository, "main", 7, url="")
+    with pytest.raises(WorkflowQueryFailedError):
+        while not (await _found(worker_client, repository=repository, pull_request=7)).runs:
+            await asyncio.sleep(0.02)
+    await worker_client.get_workflow_handle(unreadable).terminate()
+    newer = await _start(worker_client, repository, "main", 7)
+
+    found = FoundRuns()
+    async with asyncio.timeout(30):
+        while _ids(found) != {newer}:
+            # Until the store knows that the old one has ended.
+            with contextlib.suppress(WorkflowQueryFailedError):
+                found = await _found(worker_client, repository=repository, pull_request=7)

@@ -1,6 +1,7 @@
 """Activities of dead workers are retried at once, those of living ones are left alone."""
 
 import asyncio
+import dataclasses
 import os
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from datetime import timedelta
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
+from temporalio.converter import DataConverter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from workers.orphans import retry_orphans, worker_identity
+from workers.payload_codec import EncryptionCodec
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -44,6 +47,10 @@ class StayWorkflow:
 Run = WorkflowHandle[StayWorkflow, list[str]]
 
 
+def _converter(*keys: bytes) -> DataConverter:
+    return dataclasses.replace(DataConverter.default, payload_codec=EncryptionCodec(keys))
+
+
 def _ended_process() -> int:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
@@ -51,12 +58,16 @@ def _ended_process() -> int:
 
 
 @asynccontextmanager
-async def _started(env: WorkflowEnvironment, process: int) -> AsyncIterator[tuple[Client, Run]]:
+async def _started(
+    env: WorkflowEnvironment, process: int, *keys: bytes
+) -> AsyncIterator[tuple[Client, Run]]:
     """A run whose activity is under way at a worker that calls itself by a process id."""
     _STARTED.clear()
     queue = f"orphans-{uuid.uuid4()}"
     client = await Client.connect(
-        env.client.service_client.config.target_host, identity=worker_identity("runner", process)
+        env.client.service_client.config.target_host,
+        identity=worker_identity("runner", process),
+        data_converter=_converter(*keys),
     )
     async with Worker(
         client,
@@ -84,4 +95,13 @@ async def test_what_a_dead_worker_did_is_retried_with_what_it_had_said(
 async def test_what_a_living_worker_does_is_left_alone(env: WorkflowEnvironment) -> None:
     async with _started(env, os.getpid()) as (client, run):
         assert await retry_orphans(client) == []
+        await run.terminate()
+
+
+async def test_what_cannot_be_decrypted_is_left_to_its_time_out(env: WorkflowEnvironment) -> None:
+    async with _started(env, _ended_process(), os.urandom(32)) as (_, run):
+        other = await Client.connect(
+            env.client.service_client.config.target_host, data_converter=_converter()
+        )
+        assert await retry_orphans(other) == []
         await run.terminate()

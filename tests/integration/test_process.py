@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 from temporalio.testing import ActivityEnvironment
 
+from activities.git import git
 from activities.process import Completed, die_with_parent, run_process, tail_of
 from tests.e2e.regreen_program import wait_until
 
@@ -92,6 +93,22 @@ async def test_cancelled_the_whole_group_is_ended(tmp_path: Path) -> None:
         await task
     assert task.cancelled()
     wait_until(lambda: not _alive(mark), "the end of the group", 30)
+
+
+async def test_cancelled_git_ends_with_its_helpers() -> None:
+    mark = secrets.token_hex(8)
+    helper = f"alias.wait=!{sys.executable} -c 'import time; time.sleep(600)' {mark}"
+    task = asyncio.create_task(git(["-c", helper, "wait"]))
+    while not _alive(mark):
+        assert not task.done()
+        await asyncio.sleep(0.02)
+
+    task.cancel()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    wait_until(lambda: not _alive(mark), "the end of the helper", 30)
 
 
 async def test_children_left_behind_are_ended(tmp_path: Path) -> None:

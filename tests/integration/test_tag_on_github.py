@@ -1,5 +1,6 @@
 """Tags of releases whose repository is on GitHub: the same objects, pushed and taken back once."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,29 @@ async def test_a_tag_is_pushed_once_and_is_the_one_that_a_disk_gets(forge: Forge
     assert git(forge.there, "rev-parse", "v1.0.0^{commit}") == request.commit
     on_disk = await _create(request.model_copy(update={"location": str(forge.own)}))
     assert on_disk.object == made.object
+
+
+async def test_a_push_under_way_when_it_was_cancelled_is_taken_back(
+    forge: ForgePlace, tmp_path: Path
+) -> None:
+    asked, answer = tmp_path / "asked", tmp_path / "answer"
+    hook = forge.there / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {asked}\nwhile [ ! -e {answer} ]; do sleep 0.1; done\n")
+    hook.chmod(0o755)
+    environment = ActivityEnvironment()
+    pushing = asyncio.create_task(environment.run(create_tag, _request(forge)))
+    while not asked.exists():
+        assert not pushing.done()
+        await asyncio.sleep(0.02)
+
+    environment.cancel()
+    asyncio.get_running_loop().call_later(0.5, answer.touch)
+    with pytest.raises(asyncio.CancelledError):
+        await pushing
+
+    assert await _delete(_request(forge))
+    assert git(forge.there, "tag", "--list") == ""
 
 
 async def test_ones_own_tag_is_taken_back_once(forge: ForgePlace) -> None:
