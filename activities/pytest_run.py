@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from activities.artifact_store import put_bytes
 from activities.collected_tests import digest_of, seen_by
-from activities.coverage_report import read_coverage
+from activities.coverage_report import read_coverage, without
 from activities.heartbeat import heartbeating
 from activities.log_artifact import put_log
 from activities.printable import printable
@@ -61,13 +61,15 @@ async def run_pytest(
     subject: str,
     node_ids: Sequence[str] = (),
     coverage: bool = False,
+    omit: Sequence[str] = (),
     keep: bool = False,
     original: TestReport | None = None,
     scratch: Path | None = None,
 ) -> TestReport:
     """Run a stage's tests, or only `node_ids`, in a checked-out workspace.
 
-    `results` is an empty private folder. With `keep` the raw files go to the artifact store. With
+    `results` is an empty private folder. With `coverage` it is measured, and its percentage told
+    without the files that match `omit`. With `keep` the raw files go to the artifact store. With
     the `original` report of the unpatched source, the digest covers the tests it could see. A
     `scratch` folder becomes `/tmp` and home, and keeps what tests leave there for the next run.
     """
@@ -98,7 +100,7 @@ async def run_pytest(
     measured = None
     if coverage and _regular(data):
         measured = await _coverage_report(sandbox, python, results, settings, data)
-        report = report.model_copy(update={"coverage_percent": _percent(measured)})
+        report = report.model_copy(update={"coverage_percent": _percent(measured, omit)})
     if not keep:
         return report
     return report.model_copy(
@@ -318,9 +320,9 @@ async def _coverage_report(
     return None if said == _NO_CODE else said.encode() or b"no report"
 
 
-def _percent(report: bytes | None) -> float | None:
+def _percent(report: bytes | None, omit: Sequence[str]) -> float | None:
     """What a report says, cut to one decimal: 79.96 % must not look like 80 %."""
     try:
-        return math.floor(read_coverage(report or b"").percent * 10) / 10
+        return math.floor(without(read_coverage(report or b""), omit).percent * 10) / 10
     except ValidationError:
         return None
