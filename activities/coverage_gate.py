@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -19,6 +18,7 @@ from activities.coverage_report import (
     percent,
     read_coverage,
     shown,
+    without,
 )
 from activities.finding import Fingerprints, kept, one_line, worst_first
 from activities.git import git
@@ -113,7 +113,7 @@ async def _read(
     for stage, report in reports.items():
         data = await get_bytes(report)
         try:
-            found[stage] = _wanted(read_coverage(data), section)
+            found[stage] = without(read_coverage(data), section.omit)
         except ValidationError as error:
             said = one_line(data[:300].decode("utf-8", "replace"))
             raise _Unreadable(f"the coverage of {stage} cannot be read: {said}") from error
@@ -138,16 +138,6 @@ def _least_tested(whole: Coverage, section: CoverageSection) -> tuple[str, ...]:
     if len(below) > _SHOWN:
         told.append(f"{len(below) - _SHOWN} more files are below {section.threshold:g} %")
     return tuple(told)
-
-
-def _wanted(coverage: Coverage, section: CoverageSection) -> Coverage:
-    return Coverage(
-        {
-            path: file
-            for path, file in coverage.files.items()
-            if not any(fnmatchcase(path, pattern) for pattern in section.omit)
-        }
-    )
 
 
 class _Findings:

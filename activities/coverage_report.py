@@ -3,8 +3,9 @@
 What it reads is coverage.py's JSON report, format 3 (coverage.readthedocs.io, "JSON reporting").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from fractions import Fraction
 
 from pydantic import BaseModel
@@ -106,6 +107,17 @@ def read_coverage(data: bytes) -> Coverage:
                 run_branches=frozenset(file.executed_branches),
             )
             for path, file in report.files.items()
+        }
+    )
+
+
+def without(coverage: Coverage, patterns: Sequence[str]) -> Coverage:
+    """The coverage without the files that match a pattern of `coverage.omit`."""
+    return Coverage(
+        {
+            path: file
+            for path, file in coverage.files.items()
+            if not any(fnmatchcase(path, pattern) for pattern in patterns)
         }
     )
 

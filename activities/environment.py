@@ -15,6 +15,7 @@ from activities.file_lock import file_lock
 from activities.heartbeat import heartbeating
 from activities.interpreter import find_interpreter
 from activities.process import Completed
+from activities.requirement_files import dependency_files
 from activities.sandbox import inside, run_sandboxed
 from activities.uv import last_error, uv_sandbox
 from activities.workspace import private_folder
@@ -77,7 +78,7 @@ async def ensure_environment(workspace: Workspace, pipeline: Pipeline, copy: Pat
     # What is installed for a repository can run its code, which can leave anything behind.
     owner = workspace.source.repository if requirements else _NOBODY
     recipe: list[Any] = [_RECIPE, owner, str(interpreter), requirements]
-    recipe += [pipeline.build.model_dump(), _inputs(copy)]
+    recipe += [pipeline.build.model_dump(), _inputs(copy, pipeline)]
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
     folder = load_settings().cache / "environments" / key
     complete = folder / ".complete"
@@ -184,12 +185,8 @@ def _extras_of_setuptools(copy: Path) -> list[str]:
         return []
 
 
-def _inputs(copy: Path) -> dict[str, str]:
-    names = ["pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "constraints.txt"]
-    paths = [copy / name for name in names] + sorted(copy.glob("requirements*"))
-    paths += sorted((copy / "requirements").glob("*"))
+def _inputs(copy: Path, pipeline: Pipeline) -> dict[str, str]:
     return {
-        str(path.relative_to(copy)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-        if path.is_file() and not path.is_symlink()
+        name: hashlib.sha256((copy / name).read_bytes()).hexdigest()
+        for name in dependency_files(copy, pipeline.build.requirements or ())
     }

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from activities.artifact_store import put_bytes
 from activities.collected_tests import digest_of, seen_by
-from activities.coverage_report import read_coverage
+from activities.coverage_report import read_coverage, without
 from activities.heartbeat import heartbeating
 from activities.log_artifact import put_log
 from activities.printable import printable
@@ -33,7 +33,10 @@ _MOST_OUTPUT = 4000
 _COVERAGE_SETTINGS = """\
 [run]
 branch = true
-source = .
+parallel = true
+sigterm = true
+{patch}
+source = {source}
 omit =
   */tests/*
   */test_*
@@ -45,6 +48,8 @@ omit =
 include_namespace_packages = true
 ignore_errors = true
 """
+# With this file, of coverage.py 7.13 and later, it can measure the processes that tests start.
+_STARTS_IN_EACH_PROCESS = "a1_coverage.pth"
 # coverage.py's words when there is no code beside the tests.
 _NO_CODE = "No data to report."
 # The repository's own options come first, so that these win: all tests run and say all they know.
@@ -52,7 +57,7 @@ _OPTIONS = (
     *("-q", "-rN", "--color=no", "--tb=auto", "--maxfail=0", "--continue-on-collection-errors"),
     *("-p", "no:cacheprovider", "-p", "no:randomly"),
 )
-# By the plugin's module. With its own tracer pytest-cov stops ours, which sees no other process.
+# By the plugin's module. With its own tracer pytest-cov stops ours.
 _PLUGIN_OPTIONS = {"pytest_cov": "--no-cov", "xdist": "-n0"}
 
 
@@ -65,13 +70,15 @@ async def run_pytest(
     subject: str,
     node_ids: Sequence[str] = (),
     coverage: bool = False,
+    omit: Sequence[str] = (),
     keep: bool = False,
     original: TestReport | None = None,
     scratch: Path | None = None,
 ) -> TestReport:
     """Run a stage's tests, or only `node_ids`, in a checked-out workspace.
 
-    `results` is an empty private folder. With `keep` the raw files go to the artifact store. With
+    `results` is an empty private folder. With `coverage` it is measured, and its percentage told
+    without the files that match `omit`. With `keep` the raw files go to the artifact store. With
     the `original` report of the unpatched source, the digest covers the tests it could see. A
     `scratch` folder becomes `/tmp` and home, and keeps what tests leave there for the next run.
     """
@@ -81,14 +88,20 @@ async def run_pytest(
     python = f"{inside(sandbox, environment)}/bin/python"
     log, data = results / "report.jsonl", results / "coverage.data"
     settings = results / "coverage.ini"
-    settings.write_text(_COVERAGE_SETTINGS)
+    installed = _installed(environment)
+    settings.write_text(
+        _COVERAGE_SETTINGS.format(
+            patch="patch = subprocess" if _STARTS_IN_EACH_PROCESS in installed else "",
+            source=inside(sandbox, copy),
+        )
+    )
     covered = ["-m", "coverage", "run", f"--rcfile={inside(sandbox, settings)}"]
     covered.append(f"--data-file={inside(sandbox, data)}")
     done = await run_sandboxed(
         sandbox,
         [
             *(python, *(covered if coverage else ()), "-m", "pytest"),
-            *(*_OPTIONS, *_plugin_options(environment)),
+            *(*_OPTIONS, *_plugin_options(installed)),
             f"--report-log={inside(sandbox, log)}",
             *pytest_arguments(section, node_ids),
         ],
@@ -100,9 +113,9 @@ async def run_pytest(
     reading = asyncio.to_thread(read_report, log, done, section.timeout, original)
     report = await heartbeating(reading, subject)
     measured = None
-    if coverage and _regular(data):
+    if coverage and any(results.glob(f"{data.name}.*")):
         measured = await _coverage_report(sandbox, python, results, settings, data)
-        report = report.model_copy(update={"coverage_percent": _percent(measured)})
+        report = report.model_copy(update={"coverage_percent": _percent(measured, omit)})
     if not keep:
         return report
     return report.model_copy(
@@ -130,9 +143,12 @@ def test_sandbox(copy: Path, environment: Path | None, results: Path) -> Sandbox
     )
 
 
-def _plugin_options(environment: Path) -> list[str]:
+def _installed(environment: Path) -> set[str]:
+    return {path.name for path in environment.glob("lib/python*/site-packages/*")}
+
+
+def _plugin_options(installed: Set[str]) -> list[str]:
     """What makes installed plugins of pytest leave coverage to us."""
-    installed = {path.name for path in environment.glob("lib/python*/site-packages/*")}
     return [option for module, option in _PLUGIN_OPTIONS.items() if module in installed]
 
 
@@ -309,25 +325,24 @@ async def _coverage_report(
     What it said is kept, so that nobody takes a measurement that went wrong for none at all.
     """
     written = results / COVERAGE_FILE
-    done = await run_sandboxed(
-        sandbox,
-        [
-            *(python, "-m", "coverage", "json", "--quiet", f"-o{inside(sandbox, written)}"),
-            *(f"--rcfile={inside(sandbox, settings)}", f"--data-file={inside(sandbox, data)}"),
-        ],
-        output=results / "coverage.txt",
-        timeout=60,
-        subject="coverage",
-    )
-    said = done.tail().strip()
-    if done.code == 0:
-        return read_result(written) or b"no report"
-    return None if said == _NO_CODE else said.encode() or b"no report"
+    files = [f"--rcfile={inside(sandbox, settings)}", f"--data-file={inside(sandbox, data)}"]
+    for words in (["combine", "--quiet"], ["json", "--quiet", f"-o{inside(sandbox, written)}"]):
+        done = await run_sandboxed(
+            sandbox,
+            [python, "-m", "coverage", *words, *files],
+            output=results / "coverage.txt",
+            timeout=60,
+            subject="coverage",
+        )
+        if done.code != 0:
+            said = done.tail().strip()
+            return None if said == _NO_CODE else said.encode() or b"no report"
+    return read_result(written) or b"no report"
 
 
-def _percent(report: bytes | None) -> float | None:
+def _percent(report: bytes | None, omit: Sequence[str]) -> float | None:
     """What a report says, cut to one decimal: 79.96 % must not look like 80 %."""
     try:
-        return math.floor(read_coverage(report or b"").percent * 10) / 10
+        return math.floor(without(read_coverage(report or b""), omit).percent * 10) / 10
     except ValidationError:
         return None

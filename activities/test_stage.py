@@ -33,5 +33,11 @@ async def run_tests(request: StageRequest) -> TestReport:
         except EnvironmentFailed as error:
             raise ApplicationError(str(error), type="EnvironmentFailed") from error
         return await run_stage_tests(
-            copy, environment, section, subject=request.stage, coverage=True, keep=True
+            copy,
+            environment,
+            section,
+            subject=request.stage,
+            coverage=True,
+            omit=request.pipeline.coverage.omit if request.pipeline.coverage else (),
+            keep=True,
         )

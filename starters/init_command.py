@@ -1,6 +1,7 @@
 """`regreen init`: write a pipeline file from what a repository has."""
 
 import json as json_module
+from collections.abc import Iterable
 from pathlib import Path
 
 from temporalio.exceptions import ApplicationError
@@ -58,7 +59,17 @@ def pipeline_text(found: Survey) -> str:
             "# The search healer reads Python only, so a language model mends this code.\n"
             "healers: [openai]\n"
         )
+    if found.requirements:
+        parts.append(
+            "# What the tests need. Without this section it is `requirements*.txt` at the root.\n"
+            f"build:\n  requirements: {_list(found.requirements)}\n"
+        )
     parts += [_tests_text(tests) for tests in found.tests]
+    if found.omit:
+        parts.append(
+            "# All Python that no test runs counts, but for what is no part of what is delivered.\n"
+            f"coverage:\n  omit: {_list(found.omit)}\n"
+        )
     if found.ruff or found.linter is not None:
         parts.append(_lint_text(found))
     elif found.python:
@@ -103,10 +114,11 @@ def _tests_text(tests: Tests) -> str:
         lines.append("  command:")
         lines += [f"    - {_quoted(word)}" for word in tests.command]
         lines.append(f"  report: {_quoted(tests.report)}")
-    elif tests.paths:
-        lines.append(f"  paths: [{', '.join(_quoted(path) for path in tests.paths)}]")
     else:
-        lines.append("  paths: []")
+        lines.append(f"  paths: {_list(tests.paths)}")
+    if tests.arguments:
+        lines.append("  # Several projects lie here: pytest imports their code from these folders.")
+        lines.append(f"  arguments: {_list(tests.arguments)}")
     return "\n".join(lines) + "\n"
 
 
@@ -145,6 +157,10 @@ def _load_text(load: Load) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
+def _list(words: Iterable[str]) -> str:
+    return f"[{', '.join(_quoted(word) for word in words)}]"
+
+
 def _quoted(text: str) -> str:
     """A YAML scalar: plain where that is safe, else in JSON's quotes, which YAML reads."""
     plain = text and all(c.isalnum() or c in "_./" for c in text) and text[0].isalpha()
@@ -154,6 +170,8 @@ def _quoted(text: str) -> str:
 
 def _decided(found: Survey) -> dict[str, object]:
     return {
+        "requirements": list(found.requirements),
+        "coverage_omit": list(found.omit),
         "stages": {tests.stage: tests.why for tests in found.tests},
         "load": found.load.script if found.load else None,
         "lint": _linters(found),

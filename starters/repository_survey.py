@@ -4,8 +4,10 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+
+from starters.requirement_survey import import_roots, python_projects, requirement_files
 
 _LARGEST = 1 << 20
 _TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
@@ -30,6 +32,9 @@ _NODE_REPORT = "reports/unit.xml"
 _NODE_TEST = re.compile(
     r"(?:^|/)(?:test|test-[^/]*|[^/]*[.\-_]test)\.[cm]?js$|(?:^|/)test/.*\.[cm]?js$"
 )
+# Folders and files whose Python is seldom delivered, and seldom run by tests.
+_ASIDE = ("bench", "benchmark", "benchmarks", "doc", "docs", "example", "examples", "scripts")
+_TASKS = frozenset({"fabfile.py", "noxfile.py", "tasks.py"})
 _NODE_SCRIPT = re.compile(r"node(?: --test)?((?: [\w./][\w./-]*)*)")
 
 
@@ -45,6 +50,8 @@ class Tests:
     report: str = ""
     why: str = ""
     """Where it was seen, for a comment."""
+    arguments: tuple[str, ...] = ()
+    """More arguments for pytest."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,10 @@ class Survey:
     """What was found."""
 
     tests: tuple[Tests, ...]
+    requirements: tuple[str, ...] = ()
+    """Requirement files, where those that are found without being named do not do."""
+    omit: tuple[str, ...] = ()
+    """Patterns of Python files that are no part of what is delivered."""
     load: Load | None = None
     ruff: bool = False
     """Whether ruff is configured."""
@@ -94,8 +105,16 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
     pyproject = _toml(root / "pyproject.toml") if "pyproject.toml" in files else {}
     python_tests = [name for name in files if _TEST_FILE.search(name)]
     tests = _pytest_stages(python_tests) if python_tests else []
+    installed = bool({"project", "build-system"} & pyproject.keys()) or "setup.py" in files
+    declared = [name for name in files if _is_no_mere_configuration(root, name)]
+    projects = [] if installed or not python_tests else python_projects(declared)
+    if projects:
+        arguments = _of_projects(import_roots(files, projects), python_tests)
+        tests = [replace(each, arguments=arguments) for each in tests]
     remarks: list[str] = []
-    if not tests:
+    if tests:
+        remarks += _left_out(root, files)
+    else:
         found, remark = _node_tests(root, files)
         tests += found
         remarks += remark
@@ -107,6 +126,10 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
     remarks += _silent_linters(root, files, linter)
     return Survey(
         tests=tuple(tests),
+        requirements=tuple(requirement_files(declared, projects, installed))
+        if python_tests
+        else (),
+        omit=tuple(_aside(files)) if python_tests else (),
         load=_load(root, files),
         ruff="ruff" in _table(pyproject, "tool") or not _LINTERS.isdisjoint(files),
         python=any(name.endswith(".py") for name in files),
@@ -116,6 +139,26 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
         versions=any(re.fullmatch(r"v\d+\.\d+\.\d+", tag) for tag in tags),
         remarks=tuple(remarks),
     )
+
+
+def _is_no_mere_configuration(root: Path, name: str) -> bool:
+    """Whether a file is another one than a pyproject.toml that only configures tools."""
+    if PurePosixPath(name).name != "pyproject.toml":
+        return True
+    return "project" in _toml(root / name)
+
+
+def _of_projects(roots: Sequence[str], tests: Sequence[str]) -> tuple[str, ...]:
+    """Arguments with which one pytest imports the code and the tests of several projects."""
+    names = [PurePosixPath(name).name for name in tests]
+    mode = ("--import-mode=importlib",) if len(set(names)) < len(names) else ()
+    return (*mode, "-o", f"pythonpath={' '.join(roots)}")
+
+
+def _aside(files: Sequence[str]) -> list[str]:
+    code = [name for name in files if name.endswith(".py") and not _TEST_FILE.search(name)]
+    folders = [f"{each}/*" for each in _ASIDE if any(name.startswith(f"{each}/") for name in code)]
+    return [*folders, *sorted(_TASKS.intersection(code))]
 
 
 def _pytest_stages(names: Sequence[str]) -> list[Tests]:
@@ -162,6 +205,21 @@ def _outermost(folders: Iterable[str], taken: dict[str, dict[str, None]]) -> lis
         if not any(stage.startswith(f"{folder}/") for stage in stages):
             kept.append(folder)
     return kept
+
+
+def _left_out(root: Path, files: Sequence[str]) -> list[str]:
+    """What is said of JavaScript's tests beside Python's."""
+    packages = [
+        name
+        for name in files
+        if PurePosixPath(name).name == "package.json" and "node_modules/" not in name
+    ]
+    return [
+        f"the tests of {name} do not run: a stage runs pytest or one command, and the unit "
+        "stage has pytest; `integration: {command: …, report: …}` can run them"
+        for name in packages
+        if "test" in _table(_json(root / name), "scripts")
+    ]
 
 
 def _node_tests(root: Path, files: Sequence[str]) -> tuple[list[Tests], list[str]]:

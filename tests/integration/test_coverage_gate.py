@@ -358,6 +358,23 @@ async def test_code_that_no_test_imports_counts(tmp_path: Path) -> None:
     assert "33.3 % is below 80 %; examined 3 files" in gate.summary
 
 
+async def test_code_in_a_process_that_a_test_starts_and_ends_counts(tmp_path: Path) -> None:
+    serve = "import signal\n\nprint('ready', flush=True)\nsignal.pause()\n"
+    tests = (
+        "import subprocess, sys\n\n\ndef test_it(tmp_path):\n"
+        "    words = [sys.executable, '-m', 'serve']\n"
+        "    served = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=tmp_path)\n"
+        "    assert served.stdout.readline() == b'ready\\n'\n"
+        "    served.terminate()\n    served.wait()\n"
+    )
+    request = await _request(tmp_path, {"serve.py": serve, "test_unit.py": tests})
+
+    gate = await _gate(request, await _measured(request, "unit"))
+
+    assert gate.state == "passed"
+    assert "examined 1 file, 100.0 % of lines" in gate.summary
+
+
 async def test_the_repositorys_own_plugins_do_not_hide_what_was_run(tmp_path: Path) -> None:
     options = "addopts = -n2 --cov=shop --cov-fail-under=90"
     files: Files = {

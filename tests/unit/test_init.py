@@ -330,3 +330,79 @@ async def test_a_stage_stands_in_the_file_once(tmp_path: Path) -> None:
 
     assert text.count("\nunit:") == 1
     assert pipeline.unit.runs_pytest
+
+
+async def test_requirement_files_in_folders_of_their_own_are_named(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\n',
+        "requirements/docs.txt": "",
+        "requirements/dev.txt": "",
+        "requirements/tests.txt": "",
+        "requirements-lint.txt": "",
+        "tests/requirements.txt": "",
+        "tests/test_shop.py": TEST,
+    }
+
+    _, pipeline = await written(repository(tmp_path / "shop", files))
+
+    assert pipeline.build.requirements == (
+        "requirements-lint.txt",
+        "requirements/tests.txt",
+        "tests/requirements.txt",
+    )
+
+
+async def test_requirements_that_are_found_anyway_are_not_named(tmp_path: Path) -> None:
+    files = {"requirements.txt": "", "requirements-test.txt": "", "test_shop.py": TEST}
+
+    text, pipeline = await written(repository(tmp_path / "shop", files))
+
+    assert pipeline.build.requirements is None
+    assert "build:" not in text
+
+
+async def test_projects_of_a_monorepo_are_installed_and_imported(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": "[tool.pytest.ini_options]\n",
+        "services/till/pyproject.toml": '[project]\nname = "till"\nversion = "1"\n',
+        "services/till/src/till/__init__.py": "",
+        "services/till/tests/test_it.py": TEST,
+        "services/stock/pyproject.toml": "[tool.black]\n",
+        "services/stock/requirements.txt": "idna\n",
+        "services/stock/stock.py": "",
+        "services/stock/tests/test_it.py": TEST,
+        "web/package.json": '{"scripts": {"test": "node --test"}}',
+    }
+    root = repository(tmp_path / "shop", files)
+
+    _, pipeline = await written(root)
+
+    assert pipeline.build.requirements == (
+        "services/stock/requirements.txt",
+        "services/till/pyproject.toml",
+    )
+    assert pipeline.unit.arguments == (
+        "--import-mode=importlib",
+        "-o",
+        "pythonpath=services/stock services/till/src",
+    )
+
+
+async def test_tests_that_the_file_does_not_run_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = '{"scripts": {"test": "node --test"}}'
+    root = repository(tmp_path / "shop", {"web/package.json": package, "test_shop.py": TEST})
+
+    await written(root)
+
+    assert "the tests of web/package.json do not run" in capsys.readouterr().err
+
+
+async def test_python_that_is_not_delivered_does_not_count_for_coverage(tmp_path: Path) -> None:
+    files = {"docs/conf.py": "", "noxfile.py": "", "examples/a.txt": "", "test_shop.py": TEST}
+
+    _, pipeline = await written(repository(tmp_path / "shop", files))
+
+    assert pipeline.coverage is not None
+    assert pipeline.coverage.omit == ("docs/*", "noxfile.py")
