@@ -301,7 +301,7 @@ def _cause_first(row: VerificationRow) -> int:
     if row.path == SUMS and row.digest == "refused":
         return -1
     causes = (PUBLIC_KEY, TRUSTED_ROOT_FILE, SUMS)
-    if row.path in causes:
+    if row.path in causes and row.digest != "extra":
         return causes.index(row.path)
     return len(causes) + (row.digest in ("ok", "unlisted"))
 
