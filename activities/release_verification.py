@@ -292,6 +292,11 @@ def _bill(path: Path) -> tuple[str, str]:
     return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")
 
 
+def _shown(text: str) -> str:
+    """Text that may be anybody's, such as a file's name, fit for a terminal and for JSON."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
 def _cause_first(row: VerificationRow) -> int:
     """Sorts what is wrong by what it brings with it.
 
@@ -321,6 +326,10 @@ def _report(
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if is_regular(own) else ""
     services, names = _trusted(directory, root)
+    rows = [
+        row.model_copy(update={"path": _shown(row.path), "detail": _shown(row.detail)})
+        for row in rows
+    ]
     bad = sorted((row for row in rows if not row.ok), key=_cause_first)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from activities.release_verification import verify_release
 from regreen.contracts.release import Expectations
@@ -33,7 +34,7 @@ async def verify(
     for column in ("file", "digest", "signature", "detail"):
         table.add_column(column, overflow="fold")
     for row in report.rows:
-        table.add_row(row.path, row.digest, row.signature, row.detail)
+        table.add_row(Text(row.path), row.digest, row.signature, Text(row.detail))
     output.print(table)
     verdict = (
         report.summary if report.ok else report.summary.replace("not verified", "NOT VERIFIED", 1)
