@@ -79,7 +79,13 @@ async def outbound_proxy(place: Path) -> AsyncIterator[None]:
         open_connections.add(task)
         task.add_done_callback(open_connections.discard)
 
-    server = await asyncio.start_unix_server(serve, place, limit=_HEAD_BYTES)
+    # The path of a socket may have 107 bytes, that of a temporary folder more.
+    folder = os.open(place.parent, os.O_RDONLY)
+    try:
+        near = f"/proc/self/fd/{folder}/{place.name}"
+        server = await asyncio.start_unix_server(serve, near, limit=_HEAD_BYTES)
+    finally:
+        os.close(folder)
     try:
         yield
     finally:
