@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,13 +85,17 @@ def verify_release(
     signature can be ok where its checklist says that it was made so, and `signed` is then false.
     `root` is a trusted root: the transparency log and the time-stamp authority to trust, whose word
     every bundle must have then. Without it those are trusted that the folder itself names.
-    Raises UsageError when there is no such folder, or `root` is no trusted root.
+    Raises UsageError when there is no such folder, a file of it cannot be read, or `root` is no
+    trusted root.
     """
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such folder; give the folder of a release")
     if root is not None:
         _check_root(root)
     entries = folder_entries(directory)
+    for path in sorted(entries):
+        if is_regular(directory / path) and not os.access(directory / path, os.R_OK):
+            raise UsageError(f"{directory}: {_shown(path)} cannot be read; give yourself the right")
     listed, problems = listed_files(directory)
     rows = [_digest_row(directory, path, listed, entries) for path in sorted(listed)]
     rows += [

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -356,6 +357,22 @@ async def test_names_that_steer_a_terminal_are_shown_and_obeyed_by_nobody(
     for name in ("[/red]", "[31mred", "[bold]x"):
         assert name in said
     said.encode()
+
+
+def test_a_file_that_cannot_be_read_is_a_usage_error(place: Path) -> None:
+    (place / "cosign.pub").chmod(0)
+    rights = "-dac_override,-dac_read_search"
+    as_anybody = ["setpriv", "--inh-caps", rights, "--bounding-set", rights]
+    said = subprocess.run(
+        [*(as_anybody if os.geteuid() == 0 else []), sys.executable, "-m", "regreen"]
+        + ["verify", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2
+    assert said.stderr.startswith("error: ")
+    assert "cosign.pub cannot be read" in " ".join(said.stderr.split())
 
 
 def test_no_folder_is_a_usage_error(tmp_path: Path) -> None:
