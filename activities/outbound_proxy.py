@@ -3,7 +3,8 @@
 A build with the machine's own network could reach whatever listens on its loopback: Temporal's
 server, which has no login and would take an approval or a task for the publisher from anyone, or a
 vault. So it gets a network of its own, and this proxy, over a Unix socket. The proxy connects to no
-address of this machine, except to the package index and proxy that the operator named.
+address of this machine and not to the worker's own Temporal server, except to the package index and
+proxy that the operator named.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from temporalio.envconfig import ClientConfigProfile
 
 from regreen.inherited_variables import INDEX_VARIABLES
 
@@ -73,7 +76,13 @@ async def outbound_proxy(place: Path, only_service: str = "") -> AsyncIterator[N
         open_connections.add(task)
         task.add_done_callback(open_connections.discard)
 
-    server = await asyncio.start_unix_server(serve, place, limit=_HEAD_BYTES)
+    # The path of a socket may have 107 bytes, that of a temporary folder more.
+    folder = os.open(place.parent, os.O_RDONLY)
+    try:
+        near = f"/proc/self/fd/{folder}/{place.name}"
+        server = await asyncio.start_unix_server(serve, near, limit=_HEAD_BYTES)
+    finally:
+        os.close(folder)
     try:
         yield
     finally:
@@ -136,12 +145,14 @@ async def _outside(request: _Request, only: _Place | None) -> _Streams:
             "403 Forbidden", f"{request.host}:{request.port} is not the service that is to be asked"
         )
     own = asked == only or asked in _indexes()
-    addresses = await _addresses(request)
-    if not own and any(map(_of_this_machine, addresses)):
-        raise _Refused(
-            "403 Forbidden",
-            f"{request.host}:{request.port} is on this machine, which a build may not reach",
-        )
+    addresses = await _addresses(request.host, request.port)
+    for closed, what in (
+        (any(map(_of_this_machine, addresses)), "on this machine"),
+        (await _leads_to_temporal(request, addresses), "Temporal's server"),
+    ):
+        if closed and not own:
+            why = f"{request.host}:{request.port} is {what}, which a build may not reach"
+            raise _Refused("403 Forbidden", why)
     scheme = "https" if request.method == "CONNECT" else "http"
     proxies = getproxies()
     upstream = proxies.get(scheme) or proxies.get("all")
@@ -184,14 +195,14 @@ async def _through(upstream: str, request: _Request) -> _Streams:
     return reader, writer
 
 
-async def _addresses(request: _Request) -> list[str]:
+async def _addresses(host: str, port: int) -> list[str]:
     """What the name stands for; nothing when only a proxy further out knows it."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(request.host, request.port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    return [str(address[0]) for *_, address in found]
+    return [_plain(str(address[0])) for *_, address in found]
 
 
 async def _connected(addresses: Sequence[str], port: int) -> _Streams:
@@ -206,18 +217,33 @@ async def _connected(addresses: Sequence[str], port: int) -> _Streams:
     raise _Refused("502 Bad Gateway", f"no connection: {problem}")
 
 
+async def _leads_to_temporal(request: _Request, addresses: Sequence[str]) -> bool:
+    """Whether it is the server that this worker is configured for, wherever that is."""
+    host, _, port = (ClientConfigProfile.load().address or "").rpartition(":")
+    if not host or port != str(request.port):
+        return False
+    return host == request.host or not set(addresses).isdisjoint(
+        await _addresses(host, request.port)
+    )
+
+
+def _plain(text: str) -> str:
+    """An address without its interface, and one of IPv4 as that."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
 def _of_this_machine(text: str) -> bool:
     """Whether an address leads to this machine, or to what only this machine can reach."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    address = ipaddress.ip_address(text)
     if address.is_loopback or address.is_unspecified or address.is_link_local:
         return True
     kind = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     # What can be bound is an address of one of its interfaces.
     with socket.socket(kind, socket.SOCK_STREAM) as probe:
         try:
-            probe.bind((str(address), 0))
+            probe.bind((text, 0))
         except OSError:
             return False
     return True

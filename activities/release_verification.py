@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -85,13 +86,17 @@ def verify_release(
     false.
     `root` is a trusted root: the services to trust, transparency log, time-stamp authority and
     certificate authority, whose word every bundle must have then. Without it those are trusted that
-    the folder itself names. Raises UsageError when there is no such folder, `root` is no trusted
-    root, or `signer` is an identity and `root` does not name who vouches for it, and when.
+    the folder itself names. Raises UsageError when there is no such folder, a file of
+    it cannot be read, `root` is no trusted root, or `signer` is an identity and `root` does not
+    name who vouches for it, and when.
     """
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such folder; give the folder of a release")
     check_root(root, signer)
     entries = folder_entries(directory)
+    for path in sorted(entries):
+        if is_regular(directory / path) and not os.access(directory / path, os.R_OK):
+            raise UsageError(f"{directory}: {_shown(path)} cannot be read; give yourself the right")
     listed, problems = listed_files(directory)
     rows = [_digest_row(directory, path, listed, entries) for path in sorted(listed)]
     rows += [
@@ -291,6 +296,11 @@ def _bill(path: Path) -> tuple[str, str]:
     return ("", f"{count} {key}") if count else (f"bill of materials lists no {key}", "")
 
 
+def _shown(text: str) -> str:
+    """Text that may be anybody's, such as a file's name, fit for a terminal and for JSON."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
 def _cause_first(row: VerificationRow) -> int:
     """Sorts what is wrong by what it brings with it.
 
@@ -300,7 +310,7 @@ def _cause_first(row: VerificationRow) -> int:
     if row.path == SUMS and row.digest == "refused":
         return -1
     causes = (PUBLIC_KEY, IDENTITY_FILE, TRUSTED_ROOT_FILE, SUMS)
-    if row.path in causes:
+    if row.path in causes and row.digest != "extra":
         return causes.index(row.path)
     return len(causes) + (row.digest in ("ok", "unlisted"))
 
@@ -321,6 +331,10 @@ def _report(
     own = directory / PUBLIC_KEY
     key = hashlib.sha256(own.read_bytes()).hexdigest() if is_regular(own) else ""
     services, names = _trusted(directory, root)
+    rows = [
+        row.model_copy(update={"path": _shown(row.path), "detail": _shown(row.detail)})
+        for row in rows
+    ]
     bad = sorted((row for row in rows if not row.ok), key=_cause_first)
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""

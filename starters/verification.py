@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from rich.table import Table
+from rich.text import Text
 
 from activities.cosign_check import Signer
 from activities.release_verification import verify_release
@@ -55,7 +56,7 @@ async def verify(
     for column in ("file", "digest", "signature", "detail"):
         table.add_column(column, overflow="fold")
     for row in report.rows:
-        table.add_row(row.path, row.digest, row.signature, row.detail)
+        table.add_row(Text(row.path), row.digest, row.signature, Text(row.detail))
     output.print(table)
     verdict = (
         report.summary if report.ok else report.summary.replace("not verified", "NOT VERIFIED", 1)

@@ -93,7 +93,8 @@ def _tell(withdrawal: Withdrawal | None, json: bool) -> int:
     else:
         _line(f"withdrawn {withdrawal.tag}: {withdrawal.directory}")
         for taken in withdrawal.taken:
-            left = f"; still there: {len(taken.left)} files" if taken.left else ""
+            what = taken.left[0] if len(taken.left) == 1 else f"{len(taken.left)} files"
+            left = f"; still there: {what}" if taken.left else ""
             _line(f"  {taken.target}: {taken.done}{left}")
     return EXIT_OK
 

@@ -241,6 +241,8 @@ def test_one_byte_of_any_file_is_found_and_the_file_is_named(place: Path) -> Non
 def test_the_summary_names_what_was_changed_and_not_what_speaks_of_it(place: Path) -> None:
     _flip(place / CYCLONEDX)
     assert verify_release(place).summary.startswith(f"not verified: {CYCLONEDX}: SHA-256 is ")
+    (place / "SHA256SUMS").write_bytes(b"")
+    assert verify_release(place).summary.startswith("not verified: SHA256SUMS: signature refused")
     (place / "SHA256SUMS").unlink()
     assert verify_release(place).summary.startswith("not verified: SHA256SUMS: is missing")
 

@@ -93,6 +93,22 @@ async def test_who_asks_one_service_reaches_that_and_nothing_else(
     assert unasked == []
 
 
+@pytest.mark.parametrize(
+    ("configured", "name"),
+    [
+        ("192.0.2.7:7233", "192.0.2.7:7233"),
+        ("192.0.2.7:7233", "[::ffff:192.0.2.7]:7233"),
+        ("temporal.invalid:7233", "temporal.invalid:7233"),
+    ],
+)
+async def test_the_workers_own_temporal_server_is_not_reached_wherever_it_is(
+    configured: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", configured)
+    said = await _asked(tmp_path, f"CONNECT {name} HTTP/1.1\r\n\r\n".encode())
+    assert said.endswith(":7233 is Temporal's server, which a build may not reach\n")
+
+
 @pytest.mark.parametrize("configured", ["{}", "https://pypi.org/simple own={}"])
 async def test_the_index_that_the_operator_named_is_reached_wherever_it_is(
     configured: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -24,12 +26,14 @@ from activities.release_verification import verify_published_release, verify_rel
 from regreen.contracts.checklist import ChecklistItem, Evidence
 from regreen.contracts.release import (
     ChecksumRequest,
+    Expectations,
     FolderRequest,
     PublishedRelease,
     ReleaseFile,
     SignRequest,
 )
 from regreen.errors import UsageError
+from starters.verification import verify
 from tests.integration.wheel_project import need
 from tests.met_checklist import met_checklist
 
@@ -337,6 +341,38 @@ async def test_the_published_release_is_verified_with_the_publishers_key() -> No
     key = next(file.content for file in request.files if file.path == "cosign.pub")
     report = await verify_published_release(PublishedRelease(directory=place, public_key=key))
     assert report.signed
+
+
+@pytest.mark.parametrize("json", [False, True], ids=["table", "json"])
+async def test_names_that_steer_a_terminal_are_shown_and_obeyed_by_nobody(
+    json: bool, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (b"[", b"\x1b[31mred\n", b"\xff"):
+        (Path(os.fsdecode(os.fsencode(place) + b"/" + name))).mkdir()
+    for name in (b"[/red]", b"\x1b[31mred\n/x", b"\xff/[bold]x"):
+        Path(os.fsdecode(os.fsencode(place) + b"/" + name)).touch()
+    assert await verify(place, None, None, Expectations(), json=json) == 1
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    for name in ("[/red]", "[31mred", "[bold]x"):
+        assert name in said
+    said.encode()
+
+
+def test_a_file_that_cannot_be_read_is_a_usage_error(place: Path) -> None:
+    (place / "cosign.pub").chmod(0)
+    rights = "-dac_override,-dac_read_search"
+    as_anybody = ["setpriv", "--inh-caps", rights, "--bounding-set", rights]
+    said = subprocess.run(
+        [*(as_anybody if os.geteuid() == 0 else []), sys.executable, "-m", "regreen"]
+        + ["verify", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2
+    assert said.stderr.startswith("error: ")
+    assert "cosign.pub cannot be read" in " ".join(said.stderr.split())
 
 
 def test_no_folder_is_a_usage_error(tmp_path: Path) -> None:
