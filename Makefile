@@ -42,6 +42,7 @@ lock: $(STAMP) ## Resolve the dependencies again and write the lock files
 	$(LOCK) pyproject.toml --output-file requirements/runtime.lock
 	$(LOCK) pyproject.toml --group dev --output-file requirements/development.lock
 	$(LOCK) regreen/tools/tools.in --output-file regreen/tools/tools.lock
+	$(LOCK) regreen/tools/pip-audit.in --output-file regreen/tools/pip-audit.lock
 	$(LOCK) requirements/healing-tests.in --output-file requirements/healing-tests.lock
 	$(LOCK) --no-deps --no-binary :all: requirements/healing-packages.in --output-file requirements/healing-packages.lock
 
@@ -49,7 +50,7 @@ clean: ## Remove everything that was made here
 	rm -rf .venv .demo .benchmark build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml requirements/bootstrap.lock requirements/development.lock regreen/tools/tools.lock
+$(STAMP): pyproject.toml requirements/bootstrap.lock requirements/development.lock regreen/tools/tools.lock regreen/tools/pip-audit.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Regreen needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bootstrap.lock

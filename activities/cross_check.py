@@ -7,6 +7,7 @@ from activities.osv_record import in_order
 from regreen.contracts.gates import Finding, GateName, Scan
 
 _JOINED: GateName = "dependencies"
+_ALL_LANGUAGES = "trivy"
 _REMARKS = 10
 
 
@@ -50,18 +51,26 @@ def _together(scans: Sequence[Scan], stage: str, require: set[str]) -> Scan:
     findings, apart = _compared([scan.findings for scan in made])
     if not problems and len(made) > 1:
         remarks += apart
-    figures = [*(scan.figures for scan in made), "no second opinion" if left_out else ""]
+    # Two that ask about different components can have the same source.
+    figures = dict.fromkeys(scan.figures for scan in made)
+    told = [*figures, "no second opinion" if left_out else ""]
     return made[0].model_copy(
         update={
             "tool": "+".join(map(_name, made)),
-            "examined": max(scan.examined for scan in made),
-            "figures": ", ".join(filter(None, figures)),
+            "examined": _examined(made),
+            "figures": ", ".join(filter(None, told)),
             "findings": tuple(findings),
             "found": len(findings),
             "problem": "; ".join(problems),
             "remarks": tuple(remarks),
         }
     )
+
+
+def _examined(scans: Sequence[Scan]) -> int:
+    """How many components: trivy examines all, and the others share them out by language."""
+    by_trivy = sum(scan.examined for scan in scans if _name(scan) == _ALL_LANGUAGES)
+    return max(by_trivy, sum(scan.examined for scan in scans) - by_trivy)
 
 
 def _compared(found: Sequence[Sequence[Finding]]) -> tuple[list[Finding], list[str]]:

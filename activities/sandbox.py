@@ -19,7 +19,7 @@ from pathlib import Path
 from temporalio.exceptions import ApplicationError
 
 from activities.process import Completed, run_process
-from regreen.inherited_variables import NETWORK_VARIABLES
+from regreen.inherited_variables import INDEX_VARIABLES, NETWORK_VARIABLES
 from regreen.tools.locate import find
 
 WORKSPACE = "/workspace"
@@ -83,6 +83,9 @@ class Sandbox:
     """An empty folder for the files that the caller reads afterwards, shown at `/results`."""
     mounts: tuple[Mount, ...] = ()
     network: bool = False
+    package_index: bool = True
+    """Whether a command with network is told which package index to use. Its address may hold a
+    password."""
     variables: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
@@ -282,7 +285,9 @@ def _variables(sandbox: Sandbox, private: Path, isolated: bool) -> dict[str, str
         path.insert(0, f"{environment}/bin")
     variables["PATH"] = ":".join(path)
     if sandbox.network:
-        variables |= {name: os.environ[name] for name in NETWORK_VARIABLES if name in os.environ}
+        hidden = () if sandbox.package_index else INDEX_VARIABLES
+        told = [name for name in NETWORK_VARIABLES if name not in hidden]
+        variables |= {name: os.environ[name] for name in told if name in os.environ}
     return variables | dict(sandbox.variables)
 
 

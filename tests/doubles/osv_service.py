@@ -1,6 +1,7 @@
 """A service with OSV's API on loopback (google.github.io/osv.dev/api), which can misbehave.
 
-It answers `/v1/querybatch` and `/v1/vulns/ID` from the same advisories as trivy's database.
+It answers `/v1/query`, `/v1/querybatch` and `/v1/vulns/ID` from the same advisories as trivy's
+database.
 """
 
 import json
@@ -24,10 +25,14 @@ class OsvService:
     advisories: tuple[Advisory, ...]
     queries: list[dict[str, Any]] = field(default_factory=list)
     """What was asked for in batches."""
+    single: list[dict[str, Any]] = field(default_factory=list)
+    """What was asked for alone."""
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     """By path: status and body that are sent in place of the right ones."""
     failures: int = 0
     """How many requests are answered with 503 before the first good answer."""
+    failing_queries: int = 0
+    """How many single queries are answered with 503 before the first good answer."""
     page: int = 100
     """How many records a query is answered with at once."""
     silent: threading.Event = field(default_factory=threading.Event)
@@ -40,14 +45,20 @@ def osv_service(*advisories: Advisory) -> Iterator[OsvService]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
-            service.queries.extend(asked)
-            self._answer({"results": [_found(service, query) for query in asked]})
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/v1/query":
+                service.single.append(asked)
+                if service.failing_queries:
+                    service.failing_queries -= 1
+                    service.failures = 1
+                self._answer(_with_records(service, _found(service, asked)))
+                return
+            service.queries.extend(asked["queries"])
+            self._answer({"results": [_found(service, query) for query in asked["queries"]]})
 
         def do_GET(self) -> None:
             name = self.path.rpartition("/")[2]
-            known = {record["id"]: record for record in map(record_of, service.advisories)}
-            self._answer(known.get(name))
+            self._answer(_known(service).get(name))
 
         def _answer(self, document: Any) -> None:
             service.silent.wait(60)
@@ -97,6 +108,18 @@ def record_of(advisory: Advisory) -> dict[str, Any]:
         word = "MODERATE" if advisory.severity == "MEDIUM" else advisory.severity
         record["database_specific"] = {"severity": word}
     return record
+
+
+def _known(service: OsvService) -> dict[str, dict[str, Any]]:
+    return {record["id"]: record for record in map(record_of, service.advisories)}
+
+
+def _with_records(service: OsvService, found: dict[str, Any]) -> dict[str, Any]:
+    """An answer to a single query: whole records, and no `vulns` where there are none."""
+    if not found["vulns"]:
+        return {}
+    known = _known(service)
+    return found | {"vulns": [known[each["id"]] for each in found["vulns"]]}
 
 
 def _found(service: OsvService, query: dict[str, Any]) -> dict[str, Any]:

@@ -36,9 +36,9 @@ def test_it_fails_with_both_sources_named_and_is_told_to_be_new(
     *_, dependencies, review = security["gates"]
     (finding,) = dependencies["blocking"]
     assert (finding["rule"], finding["subject"]) == ("CVE-2099-0001", "pkg:pypi/six@1.16.0")
-    assert (finding["tool"], finding["confirmed_by"]) == ("trivy", ["osv"])
+    assert (finding["tool"], finding["confirmed_by"]) == ("trivy", ["pip-audit"])
     base = good.document["commit"][:12]
     assert f"compared with {base}: 1 new (1 known bad), 1 upgraded" in review["summary"]
     assert "  note: new: six 1.16.0 (MIT); known bad: CVE-2099-0001\n" in shown
     assert "  note: upgraded: idna 3.6 to 3.7\n" in shown
-    assert "fixed in 1.17.0 (found by trivy and osv)" in bad.document["reason"]
+    assert "fixed in 1.17.0 (found by trivy and pip-audit)" in bad.document["reason"]

@@ -13,9 +13,9 @@ import pytest
 from activities import syft
 from activities.accepted_dependencies import accept_dependencies
 from activities.artifact_store import get_bytes
+from activities.dependency_audit import audit_dependencies
 from activities.dependency_list import list_dependencies
 from activities.dependency_review import review_dependencies
-from activities.osv import audit_dependencies
 from regreen.contracts.dependencies import (
     AcceptedDependencies,
     DependencyList,
@@ -105,7 +105,7 @@ async def test_changes_since_the_last_accepted_commit_are_told_with_the_known_ba
         monkeypatch.setenv("REGREEN_OSV_URL", service.url)
         listed = await list_dependencies(request)
         assert listed.bill is not None
-        scan = await audit_dependencies(DependencyRequest(stage=request, bill=listed.bill))
+        (scan,) = await audit_dependencies(DependencyRequest(stage=request, bill=listed.bill))
     gate = await reviewed(request, scan)
 
     assert gate.state == "passed", gate.summary

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from regreen.errors import UsageError
+from regreen.tools import environment, wheel
 from regreen.tools import install as installing
-from regreen.tools import wheel
 from regreen.tools.catalogue import DebianPackage, describe
 from regreen.tools.debian import unpack_debian_package
 from regreen.tools.install import InstallResult, install
@@ -73,6 +73,35 @@ def test_a_wrong_digest_fails_alone(tools: Path, monkeypatch: pytest.MonkeyPatch
     assert results["syft"].path is None
     assert results["gitleaks"].state == "installed"
     assert not (tools / "bin" / "syft").exists()
+
+
+def test_a_python_program_gets_an_environment_with_its_pins_and_nothing_else(tools: Path) -> None:
+    first = _install("pip-audit")["pip-audit"]
+    pins = read_pins("pip-audit.lock")
+    assert (first.state, first.version) == ("installed", pins["pip-audit"].version), first.detail
+    path = find("pip-audit")
+    assert path == first.path
+    assert path is not None
+    inside = path.parents[1]
+    assert inside.parent == tools / "packages"
+    names = {each.name.split("-")[0] for each in inside.glob("lib/python3*/site-packages/*-info")}
+    assert {name.lower().replace("_", "-").replace(".", "-") for name in names} <= set(pins)
+    # Nothing names the folder in which it was made.
+    assert ".partial-" not in path.read_text("utf-8")
+    assert _install("pip-audit")["pip-audit"].state == "present"
+
+
+def test_an_environment_with_a_wrong_digest_is_not_there_at_all(
+    tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = dict(read_pins("pip-audit.lock"))
+    genuine = pins["requests"]
+    pins["requests"] = Pin(
+        genuine.version, f"requests=={genuine.version} --hash=sha256:{'0' * 64}\n"
+    )
+    monkeypatch.setattr(environment, "read_pins", lambda _lock: pins)
+    assert _install("pip-audit")["pip-audit"].state == "failed"
+    assert not (tools / "bin" / "pip-audit").exists()
 
 
 def test_installations_at_the_same_time_wait_for_each_other(tools: Path) -> None:

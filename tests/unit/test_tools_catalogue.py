@@ -14,6 +14,17 @@ def test_every_wheel_is_pinned_with_digests() -> None:
         assert f"=={pin.version}" in pin.requirement
 
 
+def test_every_environment_is_pinned_with_digests_of_all_that_is_in_it() -> None:
+    environments = [tool.environment for tool in TOOLS if tool.environment]
+    assert environments
+    for environment in environments:
+        pins = read_pins(environment.lock)
+        assert len(pins) > 1
+        assert environment.distribution in pins
+        for pin in pins.values():
+            assert "--hash=sha256:" in pin.requirement
+
+
 def test_every_exact_debian_version_has_a_digest() -> None:
     exact = [package for tool in TOOLS for package in tool.packages if package.version]
     assert exact

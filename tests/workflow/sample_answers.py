@@ -299,7 +299,9 @@ ALL_GREEN: dict[str, Any] = {
         scan=scanned("dependencies", "syft", unit="component"), bill=ref("dependencies.cdx.json")
     ),
     "scan_dependencies": scanned("dependencies", "trivy", unit="component"),
-    "audit_dependencies": scanned("dependencies", "osv", unit="component"),
+    "audit_dependencies": [
+        scanned("dependencies", tool, examined=6, unit="component") for tool in ("pip-audit", "osv")
+    ],
     "review_dependencies": scanned(
         "dependency-review",
         "dependency-review",

@@ -37,13 +37,15 @@ async def test_both_are_asked_about_one_list_at_once_and_the_review_hears_them(
             answer.release.set()
         report = await run.result()
     assert report.state == "passed"
-    (trivy,), (osv,) = script.given("scan_dependencies"), script.given("audit_dependencies")
-    assert trivy.bill == osv.bill == ALL_GREEN["list_dependencies"].bill
+    (scan,), (audit,) = script.given("scan_dependencies"), script.given("audit_dependencies")
+    assert scan.bill == audit.bill == ALL_GREEN["list_dependencies"].bill
     (review,) = script.given("review_dependencies")
-    assert [scan.tool for scan in review.scans] == ["trivy", "osv"]
+    assert [scan.tool for scan in review.scans] == ["trivy", "pip-audit", "osv"]
     gates = {stage.name: stage.gates for stage in report.stages}["security"]
     assert [gate.gate for gate in gates[-2:]] == ["dependencies", "dependency-review"]
-    assert gates[-2].summary.startswith("trivy+osv: nothing found; examined 12 components")
+    assert gates[-2].summary.startswith(
+        "trivy+pip-audit+osv: nothing found; examined 12 components"
+    )
 
 
 async def test_without_a_list_nobody_is_asked_and_the_reason_is_told(
@@ -71,7 +73,7 @@ async def test_the_dependencies_of_an_accepted_run_are_kept_and_no_other(
         assert accepted.bill.name == "dependencies.cdx.json"
 
         bad = finding("CVE-2099-0001", tool="osv", path="", line=0, subject="pkg:pypi/a@1")
-        script.answer("audit_dependencies", scanned("dependencies", "osv", bad, unit="component"))
+        script.answer("audit_dependencies", [scanned("dependencies", "osv", bad, unit="component")])
         _, report = await failure_of(await start_run(env.client))
     assert report.state == "failed"
     assert len(script.given("accept_dependencies")) == 1

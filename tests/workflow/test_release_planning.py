@@ -110,7 +110,7 @@ async def test_an_unmet_item_stops_the_run_before_anybody_is_asked(
     env: WorkflowEnvironment, worker_client: Client, script: Script
 ) -> None:
     script.answer("scan_dependencies", missing("dependencies", "trivy"))
-    script.answer("audit_dependencies", missing("dependencies", "osv"))
+    script.answer("audit_dependencies", [missing("dependencies", "osv")])
     async with serving(worker_client, script):
         kind, report = await failure_of(await start_run(env.client))
     assert (kind, states(report)["approval"]) == ("PipelineFailed", "failed")
@@ -126,7 +126,7 @@ async def test_an_item_that_is_off_lets_the_release_go_with_its_reason(
     env: WorkflowEnvironment, worker_client: Client, script: Script
 ) -> None:
     script.answer("scan_dependencies", missing("dependencies", "trivy"))
-    script.answer("audit_dependencies", missing("dependencies", "osv"))
+    script.answer("audit_dependencies", [missing("dependencies", "osv")])
     off = ChecklistSection.model_validate({"off": {"vulnerabilities": "scanned elsewhere"}})
     script.answer("fetch_source", fetched(_with(off)))
     async with serving(worker_client, script):

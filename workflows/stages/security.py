@@ -9,12 +9,12 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.accepted_dependencies import accept_dependencies
     from activities.bandit import scan_python
+    from activities.dependency_audit import audit_dependencies
     from activities.dependency_list import BILL_FILE, list_dependencies
     from activities.dependency_review import review_dependencies
     from activities.gate_weighing import weigh_gates
     from activities.gitleaks import scan_secrets
     from activities.opengrep import scan_by_rules
-    from activities.osv import audit_dependencies
     from activities.trivy import scan_dependencies
     from regreen.contracts.dependencies import (
         AcceptedDependencies,
@@ -57,10 +57,11 @@ async def _dependencies(line: Line, timeout: float) -> list[Scan]:
     found: list[Scan] = [listed.scan]
     if listed.bill is not None:
         question = DependencyRequest(stage=request, bill=listed.bill)
-        found[:] = await asyncio.gather(
+        scan, audits = await asyncio.gather(
             call("runner", scan_dependencies, question, summary="trivy", timeout=timeout),
-            call("runner", audit_dependencies, question, summary="osv", timeout=timeout),
+            call("runner", audit_dependencies, question, summary="pip-audit, osv", timeout=timeout),
         )
+        found = [scan, *audits]
     review = await call(
         "runner",
         review_dependencies,
