@@ -1,9 +1,13 @@
 """The lint stage's built-in linter: ruff, Regreen's own, with the repository's configuration.
 
+Where a repository configures no linter at all, ruff's default rules say what they find, and only
+what is wrong by any rules blocks.
+
 ruff ends with 0 when its configuration leaves out every file, and with `fix` set in it mends what
 it should report. So it is told not to, and the files that its log says it checked are counted.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -20,7 +24,7 @@ from activities.printable import printable
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
-from activities.source_files import regular_files
+from activities.source_files import FOREIGN_FOLDERS, is_foreign, regular_files
 from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
@@ -29,6 +33,19 @@ from regreen.pipeline_file import LintSection
 from regreen.tools.locate import find, version
 
 _CONFIGURATIONS = ("ruff.toml", ".ruff.toml")
+_SOURCES = (".py", ".pyi", ".pyw")
+_SYNTAX = "invalid-syntax"
+# What GitHub's own workflow for Python packages lets flake8 stop at, `--select=E9,F63,F7,F82`
+# (github.com/actions/starter-workflows): syntax errors, undefined names, what cannot be meant.
+_MISTAKES = (_SYNTAX, "E9", "F63", "F7", "F82")
+# No configuration counts, neither below the root nor on this machine. The newest Python, since in
+# an older one names and syntax of the repository's may not be there yet.
+_DEFAULT = (
+    *("--isolated", "--target-version", "py315"),
+    *("--config", f"include = {[f'*{suffix}' for suffix in _SOURCES]}"),
+    *("--config", f"exclude = {sorted(FOREIGN_FOLDERS)}"),
+    *("--config", "respect-gitignore = false"),
+)
 _SEVERITIES: dict[str, Severity] = {"error": "high", "warning": "medium", "info": "low"}
 _CHECKED = re.compile(r"\[ruff::diagnostics\]\[DEBUG\] Checking: (.+)$")
 # Some messages say how the code should read, with the text that stands in it.
@@ -58,29 +75,45 @@ class _Unusable(Exception):
 @activity.defn
 @reusable(section="lint", tools=("ruff",))
 async def lint_with_ruff(request: StageRequest) -> Scan:
-    """Check the repository with `ruff check`, where it configures ruff or `lint.tools` names it."""
+    """Check the repository with `ruff check`.
+
+    By its own configuration, or by ruff's default rules where `lint.tools` names ruff. Where
+    neither says anything of a linter, nor `lint.commands`, by the default rules as well: then
+    findings are of severity medium, but for mistakes by any rules.
+    """
     section = request.pipeline.lint
     if section is None:
         return _scan(nothing_to_do="linting is switched off")
     require_isolation(request.pipeline.sandbox == "required")
     async with checked_out(request.workspace) as copy:
         present = await regular_files(copy)
+        wanted = None
         if section.tools is None and not _is_configured(copy):
-            return _scan(nothing_to_do="ruff is not configured here")
+            if section.commands:
+                return _scan(nothing_to_do="ruff is not configured here, other linters are")
+            wanted = {path for path in present if path.endswith(_SOURCES) and not is_foreign(path)}
+            if not wanted:
+                return _scan(nothing_to_do="no Python sources to lint")
         ruff = find("ruff")
         if ruff is None:
             return _scan(missing_tool="ruff")
         tool = f"ruff {version('ruff', ruff) or ''}".strip()
         with private_folder() as folder:
             try:
-                report, checked = await _examine(ruff, copy, folder, section)
+                report, told = await _examine(ruff, copy, folder, section, wanted is not None)
             except _Unusable as error:
                 return _scan(tool=tool, problem=str(error))
+    checked = {path for path in present if _as_told(path) in told}
+    left_out = sorted((wanted or set()) - checked)
+    if checked and left_out:
+        amount = f"{len(left_out)} of {counted(len(checked) + len(left_out), 'file')}"
+        problem = one_line(f"left out {amount}, first {printable(left_out[0])}")
+        return _scan(tool=tool, problem=problem)
     findings = worst_first(report, section.severity)
     document = "[\n" + ",\n".join(finding.model_dump_json() for finding in findings) + "\n]\n"
     return _scan(
         tool=tool,
-        examined=len(checked & set(present)),
+        examined=len(checked),
         findings=tuple(findings[:FINDINGS_IN_SCAN]),
         found=len(findings),
         all_findings=await kept("ruff", findings),
@@ -107,9 +140,9 @@ def _is_configured(copy: Path) -> bool:
 
 
 async def _examine(
-    ruff: Path, copy: Path, folder: Path, section: LintSection
+    ruff: Path, copy: Path, folder: Path, section: LintSection, by_default: bool
 ) -> tuple[list[Finding], set[str]]:
-    """Findings, and the files that were checked. Raises _Unusable."""
+    """Findings, and what the log says was checked. Raises _Unusable."""
     results = folder / "results"
     results.mkdir()
     report = results / "ruff.json"
@@ -119,7 +152,9 @@ async def _examine(
         sandbox,
         [
             *(str(ruff), "check", "--verbose", "--no-cache", "--no-fix", "--no-fix-only"),
-            *("--output-format", "json", "--output-file", inside(sandbox, report), "."),
+            *("--output-format", "json", "--output-file", inside(sandbox, report)),
+            *(_DEFAULT if by_default else ()),
+            ".",
         ],
         output=folder / "ruff.log",
         timeout=section.timeout,
@@ -137,11 +172,20 @@ async def _examine(
     if (done.code == 1) != bool(found):
         raise _Unusable(f"ended with code {done.code} and {counted(len(found), 'finding')}")
     fingerprints = Fingerprints("ruff")
-    return [_finding(each, root, fingerprints) for each in found], _checked(done.output, root)
+    findings = [_finding(each, root, fingerprints) for each in found]
+    told = _checked(done.output, root)
+    return [_by_default(each) for each in findings] if by_default else findings, told
+
+
+def _by_default(finding: Finding) -> Finding:
+    """The finding in a repository that has not chosen its rules."""
+    if finding.rule.startswith(_MISTAKES):
+        return finding
+    return finding.model_copy(update={"severity": "medium"})
 
 
 def _finding(result: _Result, root: str, fingerprints: Fingerprints) -> Finding:
-    rule, path = result.code or "invalid-syntax", result.filename.removeprefix(f"{root}/")
+    rule, path = result.code or _SYNTAX, result.filename.removeprefix(f"{root}/")
     return Finding(
         tool="ruff",
         rule=rule,
@@ -151,6 +195,11 @@ def _finding(result: _Result, root: str, fingerprints: Fingerprints) -> Finding:
         message=one_line(_LITERAL.sub("[text]", printable(result.message))),
         fingerprint=fingerprints.of(rule, path),
     )
+
+
+def _as_told(path: str) -> str:
+    """A path as ruff's log has it: what is no UTF-8 in a name is replaced there."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _checked(log: Path, root: str) -> set[str]:

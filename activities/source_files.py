@@ -8,7 +8,8 @@ from activities.git import git
 
 _TEST_FOLDERS = frozenset({"test", "tests"})
 _TEST_NAMES = ("_test.py", ".test.js", ".test.ts", ".spec.js", ".spec.ts", "-test.php", "Test.php")
-_FOREIGN_FOLDERS = frozenset({".tox", ".venv", "node_modules", "site-packages", "venv"})
+FOREIGN_FOLDERS = frozenset({".tox", ".venv", "node_modules", "site-packages", "venv"})
+"""Folders, at any depth, whose files are somebody else's."""
 
 
 class NoSuchSources(Exception):
@@ -30,12 +31,12 @@ def sources(
     below which there is no file.
     """
     if paths is None:
-        return [p for p in present if fits(p) and not _is_test(p) and not _is_foreign(p)]
+        return [p for p in present if fits(p) and not _is_test(p) and not is_foreign(p)]
     chosen: dict[str, None] = {}
     for configured in paths:
         wanted = posixpath.normpath(configured)
         below = below_path(present, configured, "security.paths")
-        chosen |= dict.fromkeys(p for p in below if p == wanted or (fits(p) and not _is_foreign(p)))
+        chosen |= dict.fromkeys(p for p in below if p == wanted or (fits(p) and not is_foreign(p)))
     return list(chosen)
 
 
@@ -51,6 +52,11 @@ def below_path(present: Sequence[str], configured: str, key: str) -> list[str]:
     return below
 
 
+def is_foreign(path: str) -> bool:
+    """Whether a file lies in one of the FOREIGN_FOLDERS."""
+    return not FOREIGN_FOLDERS.isdisjoint(PurePosixPath(path).parts[:-1])
+
+
 def _is_regular(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
@@ -63,7 +69,3 @@ def _is_test(path: str) -> bool:
         or name.startswith("test_")
         or name.endswith(_TEST_NAMES)
     )
-
-
-def _is_foreign(path: str) -> bool:
-    return not _FOREIGN_FOLDERS.isdisjoint(PurePosixPath(path).parts[:-1])

@@ -61,6 +61,12 @@ def pipeline_text(found: Survey) -> str:
     parts += [_tests_text(tests) for tests in found.tests]
     if found.ruff or found.linter is not None:
         parts.append(_lint_text(found))
+    elif found.python:
+        parts.append(
+            "# No linter is configured here: ruff looks at the Python files by its default rules.\n"
+            "# At `high`, syntax errors, undefined names and the like fail the lint stage; at\n"
+            "# `medium`, all that it finds.\nlint:\n  severity: high\n"
+        )
     if found.load is not None:
         parts.append(_load_text(found.load))
     if found.plugin is not None:
@@ -150,11 +156,18 @@ def _decided(found: Survey) -> dict[str, object]:
     return {
         "stages": {tests.stage: tests.why for tests in found.tests},
         "load": found.load.script if found.load else None,
-        "lint": [*(["ruff"] if found.ruff else []), *([found.linter.name] if found.linter else [])],
+        "lint": _linters(found),
         "package": found.packaged,
         "wordpress": found.plugin,
         "remarks": list(found.remarks),
     }
+
+
+def _linters(found: Survey) -> list[str]:
+    """The names of the linters that will run."""
+    if found.linter is None:
+        return ["ruff"] if found.ruff or found.python else []
+    return [*(["ruff"] if found.ruff else []), found.linter.name]
 
 
 async def _root(path: Path) -> Path:

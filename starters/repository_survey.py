@@ -75,6 +75,9 @@ class Survey:
     tests: tuple[Tests, ...]
     load: Load | None = None
     ruff: bool = False
+    """Whether ruff is configured."""
+    python: bool = False
+    """Whether there are Python sources."""
     linter: Linter | None = None
     packaged: bool = False
     """Whether there is a Python package to build."""
@@ -106,6 +109,7 @@ def survey(root: Path, files: Sequence[str], tags: Iterable[str]) -> Survey:
         tests=tuple(tests),
         load=_load(root, files),
         ruff="ruff" in _table(pyproject, "tool") or not _LINTERS.isdisjoint(files),
+        python=any(name.endswith(".py") for name in files),
         linter=linter,
         packaged="build-system" in pyproject or "setup.py" in files,
         plugin=_plugin(root, files),
@@ -222,8 +226,8 @@ def _silent_linters(root: Path, files: Sequence[str], linter: Linter | None) -> 
     sections = (name for name in ("setup.cfg", "tox.ini") if name in files)
     if ".flake8" in files or any("\n[flake8]" in f"\n{_text(root / each)}" for each in sections):
         remarks.append(
-            "flake8 is configured and does not run, since it writes no SARIF; "
-            "`lint: {tools: [ruff]}` has most of its rules"
+            "flake8 is configured and does not run, since it writes no SARIF; ruff has most of its "
+            "rules, and with `lint: {tools: [ruff]}` all that it finds blocks"
         )
     if linter is None and any(_ESLINT_SETTINGS.fullmatch(name) for name in files):
         remarks.append(

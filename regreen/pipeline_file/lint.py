@@ -31,7 +31,7 @@ class LintSection(Section):
     """The repository's linters."""
 
     tools: tuple[Literal["ruff"], ...] | None = None
-    """Linters that Regreen brings. Unset: ruff where the repository configures it."""
+    """Linters that Regreen brings. Unset: ruff where the repository configures it, or no linter."""
     commands: tuple[LintCommandSection, ...] = ()
     severity: Literal["low", "medium", "high"] = "high"
     """Findings at this severity or above fail the stage."""

@@ -1,13 +1,14 @@
 """The lint stage with real ruff."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities import ruff
+from activities import ruff, sandbox
 from activities.artifact_store import get_bytes
 from activities.ruff import lint_with_ruff
 from regreen.pipeline_file import Pipeline
@@ -70,20 +71,101 @@ async def test_a_finding_is_waived_by_its_rule_and_stands_in_sarif(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("files", "section"),
+    "more",
+    [{}, {"pyproject.toml": "[tool.black]\n"}, {"pyproject.toml": "tool = 3\n"}],
+)
+async def test_where_no_linter_is_configured_style_is_told_and_passes(
+    tmp_path: Path, more: Files
+) -> None:
+    gate = await lint(tmp_path, {"a.py": UNUSED, "README.md": "hello", **more})
+
+    assert (gate.state, gate.summary) == ("passed", "ruff: 1 below high; examined 1 file")
+    (finding,) = gate.scan.findings
+    assert (finding.rule, finding.place, finding.severity) == ("F401", "a.py:1", "medium")
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
     [
-        ({"a.py": UNUSED}, {}),
-        ({"a.py": UNUSED, "pyproject.toml": "[tool.black]\n"}, {}),
-        ({"a.py": UNUSED, "pyproject.toml": "tool = 3\n"}, {}),
-        ({"README.md": "hello"}, {}),
+        ("def (:\n", "invalid-syntax at a.py:1"),
+        (b"NAME = 'caf\xe9'\n", "E902 at a.py:1"),
+        ("x = 1\nprint(y)\n", "F821 at a.py:2"),
+        ("assert (1, 'always true')\n", "F631 at a.py:1"),
     ],
 )
-async def test_where_ruff_is_not_configured_it_is_skipped(
-    tmp_path: Path, files: Files, section: dict[str, Any]
+async def test_where_no_linter_is_configured_a_mistake_fails_unless_waived(
+    tmp_path: Path, source: str | bytes, found: str
+) -> None:
+    gate = await lint(tmp_path / "fails", {"a.py": source, "b.py": UNUSED})
+    assert gate.state == "failed"
+    assert f"of high or above, first {found}: " in gate.summary
+
+    waived = waiving(found.partition(" ")[0])
+    gate = await lint(tmp_path / "waived", {"a.py": source, "b.py": UNUSED, **waived})
+    assert gate.state == "waived", gate.summary
+    assert gate.verdict.waived[0].finding.place == found.partition(" at ")[2]
+
+
+async def test_where_no_linter_is_configured_all_that_is_found_can_be_made_to_count(
+    tmp_path: Path,
+) -> None:
+    gate = await lint(tmp_path, {"a.py": UNUSED}, severity="medium")
+
+    assert gate.state == "failed"
+    assert gate.summary.startswith("ruff: 1 finding of medium or above, first F401 at a.py:1: ")
+
+
+async def test_by_default_new_syntax_and_names_are_known_and_all_own_sources_examined(
+    tmp_path: Path,
+) -> None:
+    files: Files = {
+        "new.py": "type Name = str\n\n\ndef f[T](x: T) -> T:\n    raise PythonFinalizationError\n",
+        "build/made.py": CLEAN,
+        ".hidden/ignored.py": CLEAN,
+        "stub.pyi": "x: int\n",
+        "window.pyw": CLEAN,
+        ".gitignore": "ignored.py\n",
+        "deep/ruff.toml": 'exclude = ["*"]\n[lint]\nignore = ["F401"]\n',
+        "deep/inside.py": UNUSED,
+        os.fsdecode(b"caf\xe9.py"): CLEAN,
+        "venv/foreign.py": "print(undefined)\n",
+        "book.ipynb": "no notebook",
+    }
+    gate = await lint(tmp_path, files)
+
+    assert gate.summary == "ruff: 1 below high; examined 7 files"
+    assert gate.scan.findings[0].place == "deep/inside.py:1"
+
+
+async def test_by_default_no_configuration_of_this_machine_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without bubblewrap the folders above the checkout can be seen.
+    monkeypatch.setattr(sandbox, "isolation", lambda: sandbox.Isolation("none", "not here"))
+    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
+    (tmp_path / "ruff.toml").write_text('[lint]\nignore = ["F821"]\n')
+    gate = await lint(tmp_path, {"a.py": "print(x)\n"})
+
+    assert gate.summary.startswith("ruff: 1 finding of high or above, first F821 at a.py:1: ")
+
+
+@pytest.mark.parametrize(
+    ("files", "section", "reason"),
+    [
+        ({"README.md": "hello", "venv/a.py": UNUSED}, {}, "no Python sources to lint"),
+        (
+            {"a.py": "print(x)\n"},
+            {"commands": [{"name": "eslint", "command": ["x"], "sarif": "x", "files": ["*.js"]}]},
+            "ruff is not configured here, other linters are",
+        ),
+    ],
+)
+async def test_without_python_or_with_other_linters_the_default_is_skipped(
+    tmp_path: Path, files: Files, section: dict[str, Any], reason: str
 ) -> None:
     gate = await lint(tmp_path, files, **section)
 
-    assert (gate.state, gate.summary) == ("skipped", "ruff is not configured here")
+    assert (gate.state, gate.summary) == ("skipped", reason)
 
 
 async def test_asked_for_it_runs_with_its_own_defaults(tmp_path: Path) -> None:
@@ -201,18 +283,33 @@ async def test_text_of_the_code_is_not_told(tmp_path: Path) -> None:
 async def test_a_linter_that_misbehaves_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, reason: str
 ) -> None:
-    broken = tmp_path / "tool" / "ruff"
+    stand_in(tmp_path, monkeypatch, behaviour)
+    gate = await lint(tmp_path, {**CONFIGURED, "a.py": CLEAN}, timeout=1)
+
+    assert gate.state == "failed"
+    assert reason in gate.summary
+
+
+async def test_by_default_a_file_that_the_linter_leaves_out_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = 'echo "[ruff::diagnostics][DEBUG] Checking: $PWD/a.py"'
+    stand_in(tmp_path, monkeypatch, f"{log}; echo '[]' > $REPORT")
+    gate = await lint(tmp_path, {"a.py": CLEAN, "b.py": CLEAN})
+
+    assert gate.state == "failed"
+    assert gate.summary.startswith("ruff: left out 1 of 2 files, first b.py")
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str) -> None:
+    """Put a shell script, which knows where its report is wanted, in ruff's place."""
+    broken = folder / "tool" / "ruff"
     broken.parent.mkdir()
     find_report = 'for A in "$@"; do [ "$P" = --output-file ] && REPORT="$A"; P="$A"; done'
     broken.write_text(f"#!/bin/sh\n{find_report}\n{behaviour}\n")
     broken.chmod(0o755)
     monkeypatch.setattr(ruff, "find", lambda _name: broken)
     monkeypatch.setattr(ruff, "version", lambda _name, _path: "0.0")
-
-    gate = await lint(tmp_path, {**CONFIGURED, "a.py": CLEAN}, timeout=1)
-
-    assert gate.state == "failed"
-    assert reason in gate.summary
 
 
 async def test_an_equal_tree_takes_over_the_result_and_another_version_does_not(

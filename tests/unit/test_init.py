@@ -51,6 +51,9 @@ async def test_a_plain_repository_gets_a_file_that_says_why(tmp_path: Path) -> N
     assert "# unit tests: pytest finds them by itself." in text
     assert pipeline.unit.paths == ()
     assert pipeline.integration is None
+    assert "# No linter is configured here: ruff looks at the Python files" in text
+    assert pipeline.lint is not None
+    assert (pipeline.lint.tools, pipeline.lint.severity) == (None, "high")
     assert pipeline.package is None
     assert pipeline.approval.required == "healed"
 
