@@ -428,13 +428,11 @@ async def test_pip_audit_sees_no_secret_and_nothing_of_the_repository(
     standing_in(
         monkeypatch,
         tmp_path,
-        'env | grep -q "hunter2" && echo "Leak: a variable"; ls /workspace && echo "Leak: files"; '
-        'echo "Done: proxy $NO_PROXY"; exit 1',
+        'echo "Seen: $NO_PROXY$(env | grep hunter2)$(ls -d /workspace 2>/dev/null)"; exit 1',
     )
     monkeypatch.setenv("PIP_INDEX_URL", "https://user:hunter2@index.invalid/simple")
     monkeypatch.setenv("OPENAI_API_KEY", "hunter2")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     gate = await alone(await question(tmp_path, components=PYTHON))
 
-    assert "and no report: Done: proxy 127.0.0.1;" in gate.summary
-    assert "Leak" not in gate.scan.problem
+    assert gate.scan.problem == "ended with code 1 and no report: Seen: 127.0.0.1"
