@@ -89,7 +89,8 @@ async def _by_pip_audit(url: str, known: Known, limit: Severity, timeout: float)
     program = find(_PIP_AUDIT)
     if program is None:
         return _scan(missing_tool=_PIP_AUDIT)
-    tool = f"{_PIP_AUDIT} {await asyncio.to_thread(version, _PIP_AUDIT, program) or ''}".strip()
+    asking = asyncio.to_thread(version, _PIP_AUDIT, program)
+    tool = f"{_PIP_AUDIT} {await heartbeating(asking, _PIP_AUDIT) or ''}".strip()
     components = [component for component, _ in known]
     try:
         reported = await audited(program, url, components, timeout)

@@ -115,3 +115,14 @@ def test_scans_of_other_gates_stay_as_they_are_and_where_they_are() -> None:
         "dependency-review",
     ]
     assert (found[0], found[2]) == (bandit, review)
+
+
+@pytest.mark.parametrize("with_trivy", [True, False])
+def test_two_that_share_the_components_out_are_counted_and_told_once(with_trivy: bool) -> None:
+    shared = [
+        scan("pip-audit", examined=5, figures="a service"),
+        scan("osv", examined=2, figures="a service"),
+    ]
+    (found,) = joined([*([scan("trivy", examined=7)] if with_trivy else []), *shared], "", ())
+
+    assert (found.examined, found.figures) == (7, "a service")
