@@ -6,13 +6,12 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.source import SourceRequest, fetch_source
-    from regreen.contracts.run import Merge, Review, SourceFetched, StageReport
+    from regreen.contracts.run import Merge, Review, StageReport
     from workflows import audit_events
-    from workflows.calls import call
     from workflows.failures import one_line
     from workflows.line import Line
     from workflows.reviewing import why_not_allowed
+    from workflows.source_fetch import fetch
     from workflows.stages.tests import hand_over
 
 # A merge moves the ref too, and the news of the two come in either order.
@@ -50,7 +49,7 @@ async def go_on_with_merge(line: Line, merge: Merge) -> StageReport:
     assert line.pull_request is not None
     approved = f"merged by {merge.merged_by} as {merge.commit[:12]}"
     try:
-        fetched = await _fetch(line, merge.commit)
+        fetched = await fetch(line.request, merge.commit)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
@@ -92,7 +91,7 @@ async def base_moved_on(line: Line) -> StageReport | None:
         line.audit.record("cancelled", line.reason, actor="regreen", key=f"moved-{moved[:12]}")
         return StageReport(name="approval", state="failed", summary=line.reason)
     try:
-        fetched = await _fetch(line, moved)
+        fetched = await fetch(line.request, moved)
         patches = tuple(heal.patch for heal in line.heals)
         line.go_on_with(fetched.source, fetched.pipeline, patches)
         line.approvals.clear()
@@ -108,19 +107,3 @@ async def base_moved_on(line: Line) -> StageReport | None:
     audit_events.source_fetched(line.audit, fetched)
     line.audit.record("rebased", summary, actor="regreen", key=f"moved-{moved[:12]}")
     return StageReport(name="approval", state="failed", summary=summary)
-
-
-async def _fetch(line: Line, commit: str) -> SourceFetched:
-    request = line.request
-    return await call(
-        "publisher",
-        fetch_source,
-        SourceRequest(
-            repository=request.repository,
-            location=request.location,
-            ref=request.ref,
-            commit=commit,
-            base=request.base,
-        ),
-        summary=f"git fetch {request.ref} {commit[:12]}",
-    )

@@ -8,7 +8,6 @@ from temporalio.exceptions import is_cancelled_exception as is_cancelled
 
 with workflow.unsafe.imports_passed_through():
     from activities.isolation_report import IsolationQuestion, report_isolation
-    from activities.source import SourceRequest, fetch_source
     from regreen.contracts.artifacts import ArtifactRef
     from regreen.contracts.run import (
         BaseMoved,
@@ -22,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from regreen.contracts.source import Workspace
     from regreen.contracts.test_stage import StageAttempt
     from regreen.roles import Role
-    from workflows import audit_events, audit_trail
+    from workflows import audit_events, audit_trail, source_fetch
     from workflows.announcing import Announcer
     from workflows.audit_trail import AuditTrail
     from workflows.calls import call, uninterrupted
@@ -32,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.line import Line
     from workflows.run_findings import merged_findings
     from workflows.search_attributes import show_state
+    from workflows.source_fetch import fetch
     from workflows.stage_table import STAGES
     from workflows.stage_walk import StageWalk
     from workflows.stages import load, security
@@ -150,18 +150,7 @@ class PipelineWorkflow:
 
     async def _fetch(self) -> None:
         request = self._line.request
-        fetched = await call(
-            "publisher",
-            fetch_source,
-            SourceRequest(
-                repository=request.repository,
-                location=request.location,
-                ref=request.ref,
-                commit=request.commit,
-                base=request.base,
-            ),
-            summary=f"git fetch {request.ref} {request.commit[:12]}",
-        )
+        fetched = await fetch(request, request.commit)
         audit_events.source_fetched(self._line.audit, fetched)
         self._announcer.begin(fetched, self.report())
         self._line.source = fetched.source
@@ -210,6 +199,9 @@ class PipelineWorkflow:
 
 WORKFLOWS = [PipelineWorkflow]
 ACTIVITIES: dict[Role, list[object]] = {
-    "publisher": [fetch_source, *audit_trail.ACTIVITIES["publisher"]],
+    "publisher": [
+        *source_fetch.ACTIVITIES["publisher"],
+        *audit_trail.ACTIVITIES["publisher"],
+    ],
     "runner": [report_isolation],
 }
