@@ -12,9 +12,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
+
+from tests.doubles.loopback import LoopbackHandler, address_of, served
 
 Service = Literal["slack", "discord", "webhook"]
 SECRETS = {
@@ -151,16 +153,13 @@ def chat() -> Iterator[Chat]:
     stopping = threading.Event()
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-
+    class Handler(LoopbackHandler):
         def do_POST(self) -> None:
             parts = urlsplit(self.path)
-            content = self.rfile.read(int(self.headers.get("content-length", "0")))
+            content = self.content()
             service = next((name for name, path in SECRETS.items() if path == parts.path), None)
             if service is None:
-                self._send(404, b"no_service")
+                self.reply(404, b"no_service")
                 return
             with lock:
                 running.requests.append(service)  # type: ignore[arg-type]
@@ -169,16 +168,16 @@ def chat() -> Iterator[Chat]:
                 if fault is None or fault.taken:
                     problem = self._take(service, content)
             if fault is not None and fault.hangs:
-                self._wait_for_the_client_to_leave()
+                self.client_leaves(stopping.is_set)
             elif fault is not None:
-                self._send(fault.status, b"trouble", fault.headers)
+                self.reply(fault.status, b"trouble", fault.headers)
             elif problem:
-                self._send(400, problem.encode())
+                self.reply(400, problem.encode())
             elif service == "discord" and parse_qs(parts.query).get("wait") != ["true"]:
-                self._send(204)
+                self.reply(204)
             else:
                 answer = {"slack": b"ok", "discord": b'{"id": "1"}', "webhook": b""}
-                self._send(200, answer[service])
+                self.reply(200, answer[service])
 
         def _take(self, service: Any, content: bytes) -> str:
             body = json.loads(content)
@@ -193,42 +192,11 @@ def chat() -> Iterator[Chat]:
                 running.shown.append(Shown(service, body, headers))
             return problem
 
-        def _wait_for_the_client_to_leave(self) -> None:
-            self.close_connection = True
-            self.connection.settimeout(0.05)
-            while not stopping.is_set():
-                try:
-                    if not self.connection.recv(1):
-                        return
-                except TimeoutError:
-                    continue
-                except OSError:
-                    return
-
-        def _send(
-            self, status: int, content: bytes = b"", headers: Mapping[str, str] | None = None
-        ) -> None:
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            if status != 204:
-                self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            """Keep quiet."""
-
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    base = f"http://127.0.0.1:{server.server_port}"
+    base = address_of(server)
     running = Chat({name: f"{base}{path}" for name, path in SECRETS.items()})  # type: ignore[misc]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield running
-    finally:
-        stopping.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(server):
+        try:
+            yield running
+        finally:
+            stopping.set()

@@ -5,8 +5,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.doubles.loopback import LoopbackHandler, address_of, served
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,13 @@ def openai_endpoint(steps: Sequence[Step] | Callable[[Asked], Step]) -> Iterator
     stopping = threading.Event()
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 30
+    class Handler(LoopbackHandler):
+        # A connection for each request: what is cut off or has no end leaves nothing behind.
+        protocol_version = "HTTP/1.0"
 
         def do_POST(self) -> None:
             names = {name.lower(): value for name, value in self.headers.items()}
-            length = int(names.get("content-length", "0"))
-            body = json.loads(self.rfile.read(length))
+            body = json.loads(self.content())
             asked = Asked(self.path, names, body)
             with lock:
                 endpoint.asked.append(asked)
@@ -124,7 +126,8 @@ def openai_endpoint(steps: Sequence[Step] | Callable[[Asked], Step]) -> Iterator
                     step = steps[min(len(endpoint.asked), len(steps)) - 1]
             endpoint.arrived.set()
             if step.hangs:
-                self._wait_for_the_client_to_leave()
+                if self.client_leaves(stopping.is_set):
+                    endpoint.abandoned.set()
             elif self.path == "/v1/responses":
                 self._answer(step, body["model"])
             else:
@@ -166,31 +169,10 @@ def openai_endpoint(steps: Sequence[Step] | Callable[[Asked], Step]) -> Iterator
                     return
                 self.wfile.write(content[place : place + 1])
 
-        def _wait_for_the_client_to_leave(self) -> None:
-            self.connection.settimeout(0.05)
-            while not stopping.is_set():
-                try:
-                    if not self.connection.recv(1):
-                        endpoint.abandoned.set()
-                        return
-                except TimeoutError:
-                    continue
-                except OSError:
-                    endpoint.abandoned.set()
-                    return
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet."""
-
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    endpoint = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield endpoint
-    finally:
-        stopping.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    endpoint = Endpoint(f"{address_of(server)}/v1")
+    with served(server):
+        try:
+            yield endpoint
+        finally:
+            stopping.set()

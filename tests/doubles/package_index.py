@@ -11,6 +11,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pypiserver
 
+from tests.doubles.loopback import address_of, served
+
 USERNAME, PASSWORD = "publisher", "of-the-test"
 
 
@@ -102,14 +104,10 @@ def package_index(folder: Path, port: int = 0) -> Iterator[PackageIndex]:
         return [] if fault == "after" else answer
 
     server = make_server("127.0.0.1", port, failing, _Server, _Quiet)
-    address = f"http://127.0.0.1:{server.server_port}"
+    address = address_of(server)
     index = PackageIndex(f"{address}/", f"{address}/simple/", folder)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield index
-    finally:
-        ended.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(server):
+        try:
+            yield index
+        finally:
+            ended.set()

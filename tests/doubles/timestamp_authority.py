@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.doubles.loopback import LoopbackHandler, address_of, served
 
 _SETTINGS = """[tsa]
 default_tsa = double
@@ -60,12 +61,9 @@ def timestamp_authority() -> Iterator[TimestampAuthorityDouble]:
     lock = threading.Lock()
     (folder / "serial").write_text("01\n")
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-
+    class Handler(LoopbackHandler):
         def do_POST(self) -> None:
-            request = self.rfile.read(int(self.headers.get("content-length") or 0))
+            request = self.content()
             with lock:
                 double.asked.append(request)
                 if self.headers.get("content-type") != "application/timestamp-query":
@@ -79,27 +77,14 @@ def timestamp_authority() -> Iterator[TimestampAuthorityDouble]:
                     self._send(200, double.answers[-1])
 
         def _send(self, status: int, body: bytes = b"") -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/timestamp-reply")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
+            self.reply(status, body, {"Content-Type": "application/timestamp-reply"})
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    address = f"http://127.0.0.1:{server.server_port}/tsr"
-    double = TimestampAuthorityDouble(address, _make_certificates(folder))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    double = TimestampAuthorityDouble(f"{address_of(server)}/tsr", _make_certificates(folder))
     try:
-        yield double
+        with served(server):
+            yield double
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
         shutil.rmtree(folder)
 
 

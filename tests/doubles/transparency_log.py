@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
+
+from tests.doubles.loopback import LoopbackHandler, address_of, served
 
 _NAME = "127.0.0.1"
 """By which it signs: a part of its address, as verifiers want it."""
@@ -126,10 +128,7 @@ def transparency_log() -> Iterator[TransparencyLogDouble]:
     double = TransparencyLogDouble()
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-
+    class Handler(LoopbackHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(url.query).items()}
@@ -139,7 +138,7 @@ def transparency_log() -> Iterator[TransparencyLogDouble]:
 
         def do_POST(self) -> None:
             path = urlsplit(self.path).path
-            content = self.rfile.read(int(self.headers.get("content-length") or 0))
+            content = self.content()
             with lock:
                 double.asked.append(f"POST {path}")
                 self._send(*_post(double, path, json.loads(content)))
@@ -147,28 +146,13 @@ def transparency_log() -> Iterator[TransparencyLogDouble]:
         def _send(self, status: int, body: Any, location: str = "") -> None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             kind = "application/x-pem-file" if isinstance(body, bytes) else "application/json"
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            if location:
-                self.send_header("Location", location)
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            pass
+            headers = {"Content-Type": kind} | ({"Location": location} if location else {})
+            self.reply(status, data, headers)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    double.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    double.address = address_of(server)
+    with served(server):
         yield double
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 _Reply = tuple[int, Any] | tuple[int, Any, str]

@@ -6,6 +6,18 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+SHOP_PROJECT = """[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "shop"
+version = "1.0.0"
+requires-python = ">=3.11"
+dependencies = ["idna>=3"]
+"""
+"""A `pyproject.toml`: a package with one dependency."""
+
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git without the machine's configuration; returns what it prints."""

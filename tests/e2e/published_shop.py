@@ -9,7 +9,7 @@ from typing import Any
 from tests.doubles.github.server import GithubDouble, github_double
 from tests.doubles.http_folder import HttpFolder, http_folder
 from tests.doubles.package_index import PASSWORD, USERNAME, PackageIndex, package_index
-from tests.e2e.plain_repository import plain_repository
+from tests.e2e.plain_repository import SHOP_PROJECT, plain_repository
 
 _PIPELINE = """healers: []
 security: null
@@ -26,16 +26,7 @@ release:
     - kind: http
       url: {http.address}
 """
-_PYPROJECT = """[build-system]
-requires = ["hatchling>=1.27"]
-build-backend = "hatchling.build"
-
-[project]
-name = "shop"
-version = "1.0.0"
-requires-python = ">=3.11"
-dependencies = ["idna>=3"]
-
+_FOR_TWINE = """
 # twine does not take the newest version yet.
 [tool.hatch.build.targets.wheel]
 core-metadata-version = "2.4"
@@ -76,7 +67,7 @@ class Targets:
             {
                 "shop.py": "PRICE = 3\n",
                 "test_shop.py": "import shop\n\n\ndef test_price():\n    assert shop.PRICE == 3\n",
-                "pyproject.toml": _PYPROJECT,
+                "pyproject.toml": SHOP_PROJECT + _FOR_TWINE,
                 "regreen.yaml": _PIPELINE.format(index=self.index, http=self.http),
             },
         )

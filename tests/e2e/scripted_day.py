@@ -19,7 +19,7 @@ from regreen.contracts.run import RunReport
 from tests.doubles.chat import Chat, Service, chat
 from tests.doubles.github.server import GithubDouble, github_double
 from tests.doubles.github.state import Pull
-from tests.e2e.plain_repository import git, plain_repository
+from tests.e2e.plain_repository import SHOP_PROJECT, git, plain_repository
 from tests.e2e.regreen_program import Program, Started, kill_tree, wait_until
 from tests.e2e.server_questions import executions, report
 
@@ -43,16 +43,7 @@ def test_above():
 def test_inside():
     assert clamp(5, 10) == 5
 """,
-    "pyproject.toml": """[build-system]
-requires = ["hatchling>=1.27"]
-build-backend = "hatchling.build"
-
-[project]
-name = "shop"
-version = "1.0.0"
-requires-python = ">=3.11"
-dependencies = ["idna>=3"]
-""",
+    "pyproject.toml": SHOP_PROJECT,
     "regreen.yaml": """on:
   push: [main, develop]
 security: null

@@ -10,6 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from regreen.tools.locate import find
+from tests.integration.cosign_generations import GENERATIONS, use_cosign
 
 _BUCKET = "regreen-artifacts"
 
@@ -47,6 +48,13 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("REGREEN_STATE", str(state))
     monkeypatch.delenv("REGREEN_ARTIFACTS", raising=False)
     return state
+
+
+@pytest.fixture(params=GENERATIONS)
+def generation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A generation of cosign, which signs and verifies."""
+    use_cosign(request.param, monkeypatch)
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

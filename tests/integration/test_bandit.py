@@ -13,14 +13,11 @@ from activities.bandit import scan_python
 from regreen.pipeline_file import Pipeline
 from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
+pytestmark = pytest.mark.usefixtures("own_state")
+
 SHELL = "import subprocess\n\n\ndef run(order):\n    subprocess.run(order, shell=True)\n"
 PASSWORD = "hunter2-" + "of-the-shop"
 CLEAN = "x = 1\n"
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 async def scan(folder: Path, files: Files, **section: Any) -> Gate:

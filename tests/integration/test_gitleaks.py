@@ -12,13 +12,10 @@ from activities.gitleaks import scan_secrets
 from regreen.pipeline_file import Pipeline
 from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
+pytestmark = pytest.mark.usefixtures("own_state")
+
 SECRET = "AKIA" + "Z7Q3K5J2M4N6P2R7"
 LEAK = f'KEY = "{SECRET}"\n'
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 async def scan(folder: Path, *commits: Files, pipeline: Pipeline | None = None) -> Gate:

@@ -13,6 +13,8 @@ from regreen.contracts.gates import Scan
 from regreen.pipeline_file import Pipeline
 from tests.integration.gate_repository import Files, Gate, stage_request, waiving, weighed
 
+pytestmark = pytest.mark.usefixtures("own_state")
+
 PASSWORD = "hunter2-" + "of-the-shop"
 CLEAN = "export const x = 1;\n"
 EVAL = f"const password = '{PASSWORD}';\neval('{PASSWORD}' + input);\n"
@@ -66,11 +68,6 @@ rules:
     message: A debugger is started on $X.
     pattern: breakpoint($X)
 """
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 async def scan(folder: Path, files: Files, **section: Any) -> Gate:

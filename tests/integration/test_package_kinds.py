@@ -61,9 +61,8 @@ PLUGIN = {
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _tools(own_state: Path) -> None:
     need("uv", "bubblewrap")
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 async def _plugin(folder: Path, files: Files, section: WordPressSection | None = None) -> Gate:

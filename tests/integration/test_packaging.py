@@ -15,9 +15,8 @@ from tests.integration.wheel_project import FILES, need, repository, workspace
 
 
 @pytest.fixture(autouse=True)
-def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _tools(own_state: Path) -> None:
     need("uv", "bubblewrap")
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 async def _package(folder: Path, files: dict[str, str], pipeline: Pipeline | None = None) -> Gate:

@@ -1,14 +1,12 @@
 """The memory of failed patches: across runs, writers at once, on disk and in S3, within bounds."""
 
 import asyncio
-import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import obstore
 import pytest
-from moto.server import ThreadedMotoServer
 from temporalio.testing import ActivityEnvironment
 
 from activities.artifact_store import open_store
@@ -25,38 +23,17 @@ from regreen.settings import load_settings
 SIGNATURE = "0123456789abcdef"
 
 
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
-
-
 @pytest.fixture(params=["folder", "s3"])
 def store(
     request: pytest.FixtureRequest,
     own_state: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    s3_endpoint: str,
 ) -> str:
-    """The artifact store, in both of its kinds."""
+    """The artifact store, in both of its kinds, with nothing in it."""
     if request.param == "s3":
-        bucket = f"bucket-{abs(hash(own_state))}"
-        made = urllib.request.Request(f"{s3_endpoint}/{bucket}", method="PUT")
-        urllib.request.urlopen(made, timeout=20).close()
-        monkeypatch.setenv("REGREEN_ARTIFACTS", f"s3://{bucket}/runs")
-        for name, value in (
-            ("AWS_ACCESS_KEY_ID", "any"),
-            ("AWS_SECRET_ACCESS_KEY", "any"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ENDPOINT_URL", s3_endpoint),
-            ("AWS_ALLOW_HTTP", "true"),
-        ):
-            monkeypatch.setenv(name, value)
+        shared = request.getfixturevalue("s3_store")
+        monkeypatch.setenv("REGREEN_ARTIFACTS", f"{shared}/{tmp_path.name}")
     return str(request.param)
 
 

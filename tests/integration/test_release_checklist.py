@@ -25,13 +25,10 @@ from regreen.pipeline_file import Pipeline
 from tests.integration.gate_repository import stage_request
 from tests.met_checklist import met_checklist
 
+pytestmark = pytest.mark.usefixtures("own_state")
+
 BILL = "shop-1.0.0.cdx.json"
 BILL_TEXT = json.dumps({"components": [{"name": "shop"}]}).encode()
-
-
-@pytest.fixture(autouse=True)
-def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 async def _folder(*changed: ChecklistItem) -> Path:

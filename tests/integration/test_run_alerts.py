@@ -3,18 +3,17 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import ActivityEnvironment
 
 from activities.run_alerts import judge_run_alerts
 from activities.run_status import RunQuestion, is_run_open
 from regreen.contracts.announcement import EndedRun
 from regreen.contracts.run import RunState
+from tests.integration.unserved_runs import unserved_run
 from workflows import search_attributes
 
 Judge = Callable[..., Awaitable[list[tuple[str, bool, str]]]]
@@ -26,20 +25,12 @@ def repository(own_state: Path) -> str:
 
 
 async def _open(client: Client, repository: str, state: RunState, attempts: int) -> tuple[str, str]:
-    """A run that nobody serves; it ends when it is terminated, and keeps its attributes."""
-    handle = await client.start_workflow(
-        "PipelineWorkflow",
-        id=f"pipeline/{repository}/{uuid.uuid4().hex}",
-        task_queue="nobody",
-        execution_timeout=timedelta(minutes=5),
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(search_attributes.REPOSITORY, repository),
-                SearchAttributePair(search_attributes.STATE, state),
-                SearchAttributePair(search_attributes.HEAL_ATTEMPTS, attempts),
-            ]
-        ),
-    )
+    known = {
+        search_attributes.REPOSITORY: repository,
+        search_attributes.STATE: state,
+        search_attributes.HEAL_ATTEMPTS: attempts,
+    }
+    handle = await unserved_run(client, repository, known)
     return handle.id, handle.first_execution_run_id or ""
 
 

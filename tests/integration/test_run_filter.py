@@ -2,17 +2,16 @@
 
 import json
 import uuid
-from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from regreen.contracts.run import RunState
 from regreen.errors import UsageError
 from regreen.settings import load_settings
 from starters.look import list_runs
 from starters.run_filter import RunFilter
+from tests.integration.unserved_runs import unserved_run
 from workflows import search_attributes
 
 
@@ -27,22 +26,12 @@ def server(worker_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _start(client: Client, repository: str, ref: str, state: RunState) -> str:
-    """A run that nobody serves, so that it stays as it is."""
     known = {
         search_attributes.REPOSITORY: repository,
         search_attributes.REF: ref,
         search_attributes.STATE: state,
     }
-    handle = await client.start_workflow(
-        "PipelineWorkflow",
-        id=f"pipeline/{repository}/{uuid.uuid4().hex}",
-        task_queue="nobody",
-        execution_timeout=timedelta(minutes=5),
-        search_attributes=TypedSearchAttributes(
-            [SearchAttributePair(key, value) for key, value in known.items()]
-        ),
-    )
-    return handle.id
+    return (await unserved_run(client, repository, known)).id
 
 
 async def _listed(capsys: pytest.CaptureFixture[str], wanted: RunFilter) -> set[str]:

@@ -18,9 +18,8 @@ from tests.integration.wheel_project import FILES, need, repository, workspace
 
 
 @pytest.fixture(autouse=True)
-def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _tools(own_state: Path) -> None:
     need("uv", "syft", "bubblewrap")
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 async def _request(tmp_path: Path) -> BillOfMaterialsRequest:

@@ -1,6 +1,5 @@
 """Signatures with time-stamps of an authority (RFC 3161), with both generations of cosign."""
 
-import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +8,9 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_bytes, put_bytes
-from activities.cosign import sign_files
-from activities.cosign_check import refusal
 from activities.timestamp_authority import chosen_authority
-from regreen.contracts.release import ReleaseFile, SignedFiles, SignRequest
-from regreen.tools.locate import find
 from tests.doubles.timestamp_authority import TimestampAuthorityDouble, timestamp_authority
-from tests.integration.cosign_generations import GENERATIONS, use_cosign
+from tests.integration.signed_contents import bundle_of, cosign_refusal, signed_contents
 
 
 @pytest.fixture
@@ -31,43 +25,6 @@ def authority(
         yield double
 
 
-@pytest.fixture(params=GENERATIONS)
-def generation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A generation of cosign, which signs and verifies."""
-    use_cosign(request.param, monkeypatch)
-    return str(request.param)
-
-
-async def _signed(*contents: bytes) -> SignedFiles:
-    files = [
-        ReleaseFile(path=f"file-{number}", content=await put_bytes(f"file-{number}", content))
-        for number, content in enumerate(contents)
-    ]
-    return await sign_files(SignRequest(files=tuple(files)))
-
-
-async def _bundle(signed: SignedFiles, number: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(await get_bytes(signed.bundles[number].content))
-    return found
-
-
-async def _refusal(folder: Path, signed: SignedFiles, bundle: dict[str, Any], content: bytes):
-    """What cosign says of a bundle, with the trusted root that came with the signatures."""
-    folder.mkdir(exist_ok=True)
-    assert signed.public_key is not None and signed.trusted_root is not None
-    parts = {
-        "key": await get_bytes(signed.public_key),
-        "bundle": json.dumps(bundle).encode(),
-        "content": content,
-        "root": await get_bytes(signed.trusted_root),
-    }
-    for name, data in parts.items():
-        (folder / name).write_bytes(data)
-    cosign = find("cosign")
-    assert cosign is not None
-    return refusal(cosign, *(folder / name for name in parts))
-
-
 def _stamps(bundle: dict[str, Any]) -> list[dict[str, str]]:
     data: dict[str, list[dict[str, str]]] = bundle["verificationMaterial"][
         "timestampVerificationData"
@@ -78,19 +35,19 @@ def _stamps(bundle: dict[str, Any]) -> list[dict[str, str]]:
 async def test_cosign_accepts_the_time_stamps(
     generation: str, authority: TimestampAuthorityDouble, tmp_path: Path
 ) -> None:
-    signed = await _signed(b"one", b"two")
+    signed = await signed_contents(b"one", b"two")
 
     assert len(authority.asked) == 2
     for number, content in enumerate((b"one", b"two")):
-        bundle = await _bundle(signed, number)
+        bundle = await bundle_of(signed, number)
         assert len(_stamps(bundle)) == 1
-        assert await _refusal(tmp_path / "out", signed, bundle, content) is None
+        assert await cosign_refusal(tmp_path / "out", signed, bundle, content) is None
 
 
 async def test_openssl_reads_the_request_as_it_is_meant(
     authority: TimestampAuthorityDouble, tmp_path: Path
 ) -> None:
-    await _signed(b"one")
+    await signed_contents(b"one")
 
     query = tmp_path / "query"
     query.write_bytes(authority.asked[0])
@@ -108,8 +65,8 @@ async def test_openssl_reads_the_request_as_it_is_meant(
 async def test_what_is_signed_again_is_not_stamped_again(
     generation: str, authority: TimestampAuthorityDouble
 ) -> None:
-    first = await _signed(b"one")
-    second = await _signed(b"one")
+    first = await signed_contents(b"one")
+    second = await signed_contents(b"one")
 
     assert first == second
     assert len(authority.asked) == 1
@@ -121,13 +78,13 @@ async def test_an_authority_in_trouble_is_waited_for(
     for status in (500, 429, 404):
         authority.fails = [status]
         with pytest.raises(ApplicationError, match=f"waits for .* answered {status}") as raised:
-            await _signed(b"one")
+            await signed_contents(b"one")
         assert (raised.value.type, raised.value.non_retryable) == ("TimestampUnavailable", False)
         assert authority.address in raised.value.message
 
-    signed = await _signed(b"one")
+    signed = await signed_contents(b"one")
 
-    assert await _refusal(tmp_path / "out", signed, await _bundle(signed), b"one") is None
+    assert await cosign_refusal(tmp_path / "out", signed, await bundle_of(signed), b"one") is None
 
 
 async def test_an_answer_that_is_no_time_stamp_is_waited_for(
@@ -136,7 +93,7 @@ async def test_an_answer_that_is_no_time_stamp_is_waited_for(
     for said in (b"", b"<html>", b"\x30\x82", b"\x30\x03\x30\x01\x02", b"0" * 99):
         authority.says = [said]
         with pytest.raises(ApplicationError, match="its answer is no time-stamp") as raised:
-            await _signed(b"one")
+            await signed_contents(b"one")
         assert not raised.value.non_retryable
 
 
@@ -145,24 +102,24 @@ async def test_an_authority_that_is_down_is_waited_for(
 ) -> None:
     monkeypatch.setenv("REGREEN_TIMESTAMP_URL", "http://127.0.0.1:9")
     with pytest.raises(ApplicationError, match="waits for the time-stamp authority") as raised:
-        await _signed(b"one")
+        await signed_contents(b"one")
     assert not raised.value.non_retryable
 
 
 async def test_a_rejection_is_not_asked_for_again(authority: TimestampAuthorityDouble) -> None:
     authority.rejects = True
     with pytest.raises(ApplicationError, match="status 2 of RFC 3161") as raised:
-        await _signed(b"one")
+        await signed_contents(b"one")
     assert (raised.value.type, raised.value.non_retryable) == ("TimestampRefused", True)
 
 
 async def test_a_time_stamp_of_another_signature_is_refused(
     authority: TimestampAuthorityDouble,
 ) -> None:
-    await _signed(b"one")
+    await signed_contents(b"one")
     authority.says = [authority.answers[0]]
     with pytest.raises(ApplicationError, match="the time-stamp is refused") as raised:
-        await _signed(b"two")
+        await signed_contents(b"two")
     assert raised.value.non_retryable
 
 
@@ -173,7 +130,7 @@ async def test_another_authority_than_the_certificates_name_is_refused(
         path = other.write_certificates(tmp_path / "other.pem")
         monkeypatch.setenv("REGREEN_TIMESTAMP_CERTIFICATES", str(path))
         with pytest.raises(ApplicationError, match="the time-stamp is refused"):
-            await _signed(b"one")
+            await signed_contents(b"one")
 
 
 def _reversed(chain: bytes) -> bytes:
@@ -217,8 +174,8 @@ def _cut(bundle: dict[str, Any], other: dict[str, Any]) -> None:
 async def test_tampered_time_stamps_are_refused(
     generation: str, authority: TimestampAuthorityDouble, tmp_path: Path
 ) -> None:
-    signed = await _signed(b"one", b"two")
+    signed = await signed_contents(b"one", b"two")
     for tamper in (_without, _none_left, _of_another, _cut):
-        bundle, other = await _bundle(signed, 0), await _bundle(signed, 1)
+        bundle, other = await bundle_of(signed, 0), await bundle_of(signed, 1)
         tamper(bundle, other)
-        assert await _refusal(tmp_path / "out", signed, bundle, b"one"), tamper
+        assert await cosign_refusal(tmp_path / "out", signed, bundle, b"one"), tamper

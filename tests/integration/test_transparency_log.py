@@ -1,7 +1,6 @@
 """Signatures entered in a transparency log, with both generations of cosign."""
 
 import base64
-import json
 import shutil
 import subprocess
 import sys
@@ -13,15 +12,13 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.artifact_store import get_bytes, put_bytes
+from activities.artifact_store import put_bytes
 from activities.cosign import sign_files
-from activities.cosign_check import refusal
-from regreen.contracts.release import ReleaseFile, SignedFiles, SignRequest
+from regreen.contracts.release import ReleaseFile, SignRequest
 from regreen.tools.catalogue import DebianPackage
 from regreen.tools.debian import unpack_debian_package
-from regreen.tools.locate import find
 from tests.doubles.transparency_log import TransparencyLogDouble, transparency_log
-from tests.integration.cosign_generations import GENERATIONS, use_cosign
+from tests.integration.signed_contents import bundle_of, cosign_refusal, signed_contents
 
 
 @pytest.fixture
@@ -35,60 +32,22 @@ def log(
         yield double
 
 
-@pytest.fixture(params=GENERATIONS)
-def generation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A generation of cosign, which signs and verifies."""
-    use_cosign(request.param, monkeypatch)
-    return str(request.param)
-
-
-async def _signed(*contents: bytes) -> SignedFiles:
-    files = [
-        ReleaseFile(path=f"file-{number}", content=await put_bytes(f"file-{number}", content))
-        for number, content in enumerate(contents)
-    ]
-    return await sign_files(SignRequest(files=tuple(files)))
-
-
-async def _bundle(signed: SignedFiles, number: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(await get_bytes(signed.bundles[number].content))
-    return found
-
-
-async def _refusal(folder: Path, signed: SignedFiles, bundle: dict[str, Any], content: bytes):
-    """What cosign says of a bundle, with the trusted root that came with the signatures."""
-    folder.mkdir(exist_ok=True)
-    assert signed.public_key is not None and signed.trusted_root is not None
-    parts = {
-        "key": await get_bytes(signed.public_key),
-        "root": await get_bytes(signed.trusted_root),
-        "bundle": json.dumps(bundle).encode(),
-        "content": content,
-    }
-    for name, data in parts.items():
-        (folder / name).write_bytes(data)
-    cosign = find("cosign")
-    assert cosign is not None
-    places = [folder / name for name in ("key", "bundle", "content", "root")]
-    return refusal(cosign, *places)
-
-
 async def test_cosign_accepts_the_entries(
     generation: str, log: TransparencyLogDouble, tmp_path: Path
 ) -> None:
-    signed = await _signed(b"one", b"two", b"three")
+    signed = await signed_contents(b"one", b"two", b"three")
 
     assert len(log.entries) == 1 + 3
     for number, content in enumerate((b"one", b"two", b"three")):
-        bundle = await _bundle(signed, number)
-        assert await _refusal(tmp_path / "out", signed, bundle, content) is None
+        bundle = await bundle_of(signed, number)
+        assert await cosign_refusal(tmp_path / "out", signed, bundle, content) is None
 
 
 async def test_what_is_signed_again_is_not_entered_again(
     generation: str, log: TransparencyLogDouble
 ) -> None:
-    first = await _signed(b"one")
-    second = await _signed(b"one")
+    first = await signed_contents(b"one")
+    second = await signed_contents(b"one")
 
     assert first == second
     assert len(log.entries) == 1 + 1
@@ -102,7 +61,7 @@ async def test_what_is_not_for_the_public_is_signed_and_not_entered(
     signed = await sign_files(SignRequest(files=(file,), logged=False))
 
     assert signed.trusted_root is None
-    assert "tlogEntries" not in (await _bundle(signed))["verificationMaterial"]
+    assert "tlogEntries" not in (await bundle_of(signed))["verificationMaterial"]
     assert len(log.entries) == 1
 
 
@@ -112,15 +71,15 @@ async def test_an_answer_that_was_lost_is_adopted(
 ) -> None:
     log.fails = [when]
     with pytest.raises(ApplicationError) as raised:
-        await _signed(b"one")
+        await signed_contents(b"one")
     assert raised.value.type == "LogUnavailable"
     assert not raised.value.non_retryable
     assert log.address in raised.value.message
 
-    signed = await _signed(b"one")
+    signed = await signed_contents(b"one")
 
     assert len(log.entries) == 1 + 1
-    assert await _refusal(tmp_path / "out", signed, await _bundle(signed), b"one") is None
+    assert await cosign_refusal(tmp_path / "out", signed, await bundle_of(signed), b"one") is None
     uuid = log.entries[-1].uuid
     adopted = f"GET /api/v1/log/entries/{uuid}" in log.asked
     assert adopted == (when == "after")
@@ -131,7 +90,7 @@ async def test_a_log_that_is_down_is_waited_for(
 ) -> None:
     monkeypatch.setenv("REGREEN_REKOR_URL", "http://127.0.0.1:9")
     with pytest.raises(ApplicationError, match="waits for the transparency log") as raised:
-        await _signed(b"one")
+        await signed_contents(b"one")
     assert not raised.value.non_retryable
 
 
@@ -141,15 +100,15 @@ async def test_another_log_than_the_key_names_is_refused(
     with transparency_log() as other:
         monkeypatch.setenv("REGREEN_REKOR_KEY", str(other.write_key(tmp_path / "other.pub")))
         with pytest.raises(ApplicationError, match="the log's entry is refused") as raised:
-            await _signed(b"one")
+            await signed_contents(b"one")
     assert raised.value.non_retryable
 
 
 async def test_an_answer_about_another_signature_is_refused(log: TransparencyLogDouble) -> None:
-    await _signed(b"one")
+    await signed_contents(b"one")
     log.swaps = True
     with pytest.raises(ApplicationError, match="about another signature") as raised:
-        await _signed(b"two")
+        await signed_contents(b"two")
     assert raised.value.type == "LogRefused"
 
 
@@ -158,7 +117,7 @@ async def test_a_key_that_cannot_be_read_is_named(
 ) -> None:
     monkeypatch.setenv("REGREEN_REKOR_KEY", str(tmp_path / "none.pub"))
     with pytest.raises(ApplicationError, match="REGREEN_REKOR_KEY"):
-        await _signed(b"one")
+        await signed_contents(b"one")
 
 
 def _without_entries(bundle: dict[str, Any], other: dict[str, Any]) -> None:
@@ -194,12 +153,12 @@ TAMPERED = (_without_entries, _entry_of_another, _body_of_another, _other_time, 
 async def test_tampered_entries_are_refused(
     generation: str, log: TransparencyLogDouble, tmp_path: Path, tamper: Any
 ) -> None:
-    signed = await _signed(b"one", b"two")
-    bundle, other = await _bundle(signed, 0), await _bundle(signed, 1)
+    signed = await signed_contents(b"one", b"two")
+    bundle, other = await bundle_of(signed, 0), await bundle_of(signed, 1)
 
     tamper(bundle, other)
 
-    assert await _refusal(tmp_path / "out", signed, bundle, b"one")
+    assert await cosign_refusal(tmp_path / "out", signed, bundle, b"one")
 
 
 def _rekor_cli() -> Path:
@@ -223,7 +182,7 @@ def _rekor_cli() -> Path:
 async def test_the_real_rekor_cli_accepts_the_inclusion_proofs(
     log: TransparencyLogDouble, tmp_path: Path
 ) -> None:
-    await _signed(*(str(number).encode() for number in range(5)))
+    await signed_contents(*(str(number).encode() for number in range(5)))
     client = _rekor_cli()
 
     def ask(*words: str) -> str:

@@ -16,12 +16,9 @@ from regreen.contracts.gates import Scan, Waiver
 from regreen.pipeline_file import LoadSection, Pipeline
 from tests.integration.gate_repository import Files, Gate, stage_request, weighed
 
+pytestmark = pytest.mark.usefixtures("own_state")
+
 SHELL = "import subprocess\n\n\ndef run(order):\n    subprocess.run(order, shell=True)\n"
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REGREEN_STATE", str(tmp_path / "state"))
 
 
 def vex(rule: str, *products: dict[str, Any], **statement: Any) -> str:

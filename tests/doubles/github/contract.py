@@ -39,11 +39,6 @@ class Contract:
             for method, operation in ((m, _Ordered(o)) for m, o in item.items())
         )
 
-    @property
-    def operations(self) -> set[str]:
-        """The operation ids of the description."""
-        return {operation.content["operationId"] for *_, operation in self._routes}
-
     def find(self, method: str, path: str) -> Operation | None:
         """The operation that a request means."""
         for _, its_method, pattern, operation in self._routes:

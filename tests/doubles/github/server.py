@@ -9,9 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.doubles.github.check_answers import ANSWERS as CHECKS
@@ -22,6 +21,7 @@ from tests.doubles.github.release_answers import ANSWERS as RELEASES
 from tests.doubles.github.repository_answers import ANSWERS as REPOSITORIES
 from tests.doubles.github.request import Answer, Asked, not_found
 from tests.doubles.github.state import State
+from tests.doubles.loopback import LoopbackHandler, address_of, served
 
 _ANSWERS: dict[str, Callable[[State, Asked], Answer]] = {
     **CHECKS,
@@ -59,13 +59,10 @@ def github_double(
     """Serve one repository on a loopback port until the block ends; `git` is a bare one."""
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-
+    class Handler(LoopbackHandler):
         def _answer(self) -> None:
             url = urlsplit(self.path)
-            raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+            raw = self.content()
             headers = {key.lower(): value for key, value in self.headers.items()}
             if git is not None and url.path.startswith(f"/{repository}.git/"):
                 double.asked.append(f"git {self.command} {url.path.rpartition('/')[2]}")
@@ -128,30 +125,14 @@ def github_double(
             if content is None:
                 content = b"" if answer.body is None else json.dumps(answer.body).encode()
             kind = "application/octet-stream" if answer.content else "application/json"
-            self.send_response(answer.status)
             headers = {"Content-Type": f"{kind}; charset=utf-8"} | answer.headers
-            for key, value in headers.items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
+            self.reply(answer.status, content, headers)
 
     for method in ("GET", "POST", "PATCH", "PUT", "DELETE"):
         setattr(Handler, f"do_{method}", Handler._answer)
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    address = f"http://127.0.0.1:{server.server_port}"
+    address = address_of(server)
     double = GithubDouble(address, State(address, repository, git=git))
-    # How soon it hears that it is to end; half a second by default, for each test.
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with served(server):
         yield double
         assert double.violations == [], "\n".join(double.violations)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
