@@ -1,4 +1,4 @@
-"""The search attributes of a run (DESIGN: at most ten keywords on SQL visibility)."""
+"""The search attributes of a run. Visibility on SQL holds ten keywords, three of other types."""
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
