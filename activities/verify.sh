@@ -98,10 +98,11 @@ attestation() { # FILE SUFFIX TYPE
 base64_of_digest() { # reads what is digested, and writes its SHA-256 as bundles have it
     sha256sum | awk '{
         digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        digest = substr($0, 1, 64) "00"
         for (place = 1; place < 65; place += 3) {
             bits = 0
             for (digit = place; digit < place + 3; digit++)
-                bits = bits * 16 + index("0123456789abcdef", substr(substr($0, 1, 64) "00", digit, 1)) - 1
+                bits = bits * 16 + index("0123456789abcdef", substr(digest, digit, 1)) - 1
             text = text substr(digits, int(bits / 64) + 1, 1) substr(digits, bits % 64 + 1, 1)
         }
         print substr(text, 1, 43) "="
