@@ -62,7 +62,7 @@ def test_what_a_release_waits_for_is_told_once() -> None:
     assert lines.of(progress, 0)[-1] == f"release: {wait}"
     assert lines.of(progress, 60) == []
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    with shown(console) as show:
+    with shown(console, PlainLines()) as show:
         show(progress)
     assert isinstance(console.file, io.StringIO)
     assert "the release waits for its signing key" in console.file.getvalue()
