@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.doubles.loopback import LoopbackHandler, address_of, served
 
 _ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
 _ISSUER_OF_BEFORE = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
@@ -145,10 +147,7 @@ def certificate_authority(issuer: str) -> Iterator[CertificateAuthorityDouble]:
     double = CertificateAuthorityDouble(issuer)
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-
+    class Handler(LoopbackHandler):
         def do_GET(self) -> None:
             pems = [_pem(each) for each in double.chain]
             if self.path == "/api/v2/trustBundle":
@@ -162,7 +161,7 @@ def certificate_authority(issuer: str) -> Iterator[CertificateAuthorityDouble]:
                 self._send(*_refused(404, 5, "Not Found"))
 
         def do_POST(self) -> None:
-            content = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)))
+            content = json.loads(self.content())
             bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
             with lock:
                 double.asked.append(self.path)
@@ -172,26 +171,12 @@ def certificate_authority(issuer: str) -> Iterator[CertificateAuthorityDouble]:
             chain = isinstance(body, str)
             data = body.encode() if chain else json.dumps(body).encode()
             kind = "application/pem-certificate-chain" if chain else "application/json"
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            pass
+            self.reply(status, data, {"Content-Type": kind})
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    double.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    double.address = address_of(server)
+    with served(server):
         yield double
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _post(

@@ -5,18 +5,19 @@ description of the two variables by which a workflow's job asks for its token.
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+
+from tests.doubles.loopback import LoopbackHandler, address_of, served
 
 WORKFLOW = "example/shop/.github/workflows/release.yml@refs/heads/main"
 """The workflow that GitHub's tokens are about."""
@@ -66,10 +67,7 @@ def identity_provider() -> Iterator[IdentityProviderDouble]:
     """Serve a provider on a loopback port until the block ends."""
     double = IdentityProviderDouble()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-
+    class Handler(LoopbackHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             authorized = self.headers.get("authorization") == f"bearer {double.request_token}"
@@ -77,26 +75,12 @@ def identity_provider() -> Iterator[IdentityProviderDouble]:
 
         def _send(self, status: int, body: Any) -> None:
             data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            pass
+            self.reply(status, data, {"Content-Type": "application/json"})
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    double.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    double.address = address_of(server)
+    with served(server):
         yield double
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _answer(
