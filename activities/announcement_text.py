@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
-from activities.counted import counted
 from activities.healing.redaction import redact
-from activities.printable import one_line_of
 from regreen.contracts.announcement import AnnouncedStage, Announcement, Colour
+from regreen.counted import counted
+from regreen.printable import one_line_of
 
 _LONGEST = 300
 _SQUARES: dict[Colour, str] = {"green": "🟢", "red": "🔴", "amber": "🟡"}

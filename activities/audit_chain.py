@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.healing.redaction import redact
-from activities.printable import one_line_of
 from regreen.contracts.audit import CHAIN_FIELDS, AuditEvent, AuditHeader
+from regreen.printable import one_line_of
 
 FORMAT = "regreen-audit/1"
 RECORD_FILE = "audit.jsonl"

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ValidationError
 from temporalio import activity
 
 from activities.artifact_store import put_bytes
-from activities.counted import counted
 from activities.finding import Fingerprints, kept, one_line, worst_first
 from activities.process import Completed
 from activities.result_file import read_result
@@ -28,6 +27,7 @@ from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
 from regreen.contracts.run import StageRequest
+from regreen.counted import counted
 from regreen.tools.locate import find
 
 _SUFFIXES = (".py", ".pyw")

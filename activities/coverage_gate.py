@@ -10,7 +10,6 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.artifact_store import get_bytes, put_bytes
-from activities.counted import counted
 from activities.coverage_report import (
     Coverage,
     changed_coverage,
@@ -27,6 +26,7 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
 from regreen.contracts.run import StageRequest
 from regreen.contracts.source import Source
+from regreen.counted import counted
 from regreen.pipeline_file import CoverageSection
 
 _SHOWN = 5

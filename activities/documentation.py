@@ -4,10 +4,10 @@ from temporalio import activity
 
 from activities.environment import EnvironmentFailed, environment_of
 from activities.log_artifact import put_log
-from activities.printable import one_line_of
 from activities.sandbox import Sandbox, require_isolation, run_sandboxed
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.run import StageRequest, StageVerdict
+from regreen.printable import one_line_of
 
 
 @activity.defn

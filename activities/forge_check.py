@@ -11,9 +11,9 @@ from temporalio import activity
 from activities.forge import github_of
 from activities.github_client import ask, github_client
 from activities.github_failures import limit_delay
-from activities.printable import one_line_of
 from regreen.contracts.forge_check import Annotation, StageOnForge
 from regreen.markdown import prose
+from regreen.printable import one_line_of
 from regreen.settings import load_settings
 
 _IN_ONE_REQUEST = 50

@@ -6,7 +6,6 @@ from datetime import datetime
 from temporalio import activity
 
 from activities.artifact_store import get_bytes, put_bytes
-from activities.counted import counted
 from activities.cross_check import joined
 from activities.finding import level, one_line, worst_first
 from activities.sarif import SARIF, counts, sarif_of
@@ -26,6 +25,7 @@ from regreen.contracts.gates import (
     WeighedGates,
 )
 from regreen.contracts.source import Workspace
+from regreen.counted import counted
 from regreen.pipeline_file import LintSection, Pipeline, SecuritySection
 
 _SHOWN = 20

@@ -9,8 +9,8 @@ from github.Repository import Repository
 from activities.code_owners import PLACES, owners_of
 from activities.github_client import ask, github_client
 from activities.github_failures import limit_delay
-from activities.printable import one_line_of
 from regreen.contracts.reviewer import ReviewerQuestion
+from regreen.printable import one_line_of
 from regreen.settings import load_settings
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from temporalio import activity
 
 from activities.artifact_store import put_bytes
-from activities.counted import counted
 from activities.finding import Fingerprints, kept, one_line
 from activities.process import Completed, tail_of
 from activities.result_file import read_result
@@ -25,6 +24,7 @@ from activities.workspace import checked_out, private_folder
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan
 from regreen.contracts.run import StageRequest
+from regreen.counted import counted
 from regreen.tools.locate import find
 
 _FINDINGS = 3

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from activities.junit_xml import TestCase, read_cases
-from activities.printable import printable
 from activities.stack_frames import RepositoryFiles, frames_in, without_frames
 from regreen.contracts.testing import TestFailure
+from regreen.printable import printable
 
 # Node's test runner gives the kind of the test as its class.
 _NO_CLASS = {"", "test", "suite"}

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from activities.counted import counted
 from activities.k6_summary import LoadSummary, Threshold
 from activities.load_service import LoadOutcome
+from regreen.counted import counted
 from regreen.pipeline_file import LoadSection
 
 _THRESHOLDS_CROSSED = 99

@@ -23,7 +23,6 @@ from activities.healing.search.request import SearchRequest
 from activities.healing.search_replace import MalformedReply, apply_blocks, parse_reply
 from activities.healing.token_estimate import estimate_tokens
 from activities.heartbeat import heartbeating
-from activities.printable import one_line_of, printable
 from activities.test_stage import section_of
 from activities.workspace import checked_out, patch_of
 from regreen.contracts.artifacts import ArtifactRef
@@ -31,6 +30,7 @@ from regreen.contracts.base import Contract
 from regreen.contracts.healing import Attempt, FailedPatch
 from regreen.contracts.run import StageRequest
 from regreen.contracts.testing import TestReport
+from regreen.printable import one_line_of, printable
 
 _SUSPECTS = 10
 _OF_THE_PATH = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}

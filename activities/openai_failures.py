@@ -7,8 +7,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.healing.redaction import redact
-from activities.printable import one_line_of
 from activities.retry_after import retry_after
+from regreen.printable import one_line_of
 
 if TYPE_CHECKING:
     import openai

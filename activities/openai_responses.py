@@ -22,8 +22,8 @@ from activities.openai_failures import (
     unanswered,
 )
 from activities.openai_prices import price_of
-from activities.printable import one_line_of
 from regreen.contracts.model import ModelCheck, ModelReply, ModelRequest, ModelTerms
+from regreen.printable import one_line_of
 from regreen.settings import Settings, load_settings
 
 if TYPE_CHECKING:

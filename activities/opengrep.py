@@ -18,7 +18,6 @@ from typing import Any
 from temporalio import activity
 
 from activities.artifact_store import put_bytes
-from activities.counted import counted
 from activities.finding import kept, worst_first
 from activities.heartbeat import heartbeating
 from activities.opengrep_report import (
@@ -34,6 +33,7 @@ from activities.workspace import checked_out, private_folder
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Scan
 from regreen.contracts.run import StageRequest
 from regreen.contracts.source import Workspace
+from regreen.counted import counted
 from regreen.pipeline_file import SecuritySection
 from regreen.tools.locate import find, version
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from activities.finding import Fingerprints, kept, one_line
 from activities.log_artifact import put_log
-from activities.printable import printable
 from activities.process import Completed
 from activities.sandbox import Sandbox, run_sandboxed
 from activities.uv import last_error
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
 from regreen.pipeline_file import PackageSection
+from regreen.printable import printable
 
 SMOKE_SECONDS = 60.0
 """How long a smoke run may take."""

@@ -14,9 +14,9 @@ from temporalio import activity
 from activities.artifact_store import open_store
 from activities.healing.redaction import redact
 from activities.heartbeat import heartbeating
-from activities.printable import one_line_of
 from regreen.contracts.base import Contract
 from regreen.contracts.healing import FailedPatch
+from regreen.printable import one_line_of
 from regreen.settings import load_settings
 
 _MOST_RECALLED = 20

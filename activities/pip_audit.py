@@ -18,12 +18,12 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ValidationError
 
 from activities.components import Component
-from activities.counted import counted
 from activities.finding import one_line
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, run_sandboxed
 from activities.workspace import private_folder
+from regreen.counted import counted
 
 _TRIES = 3
 _SECONDS_PER_REQUEST = 60

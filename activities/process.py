@@ -13,8 +13,8 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.printable import printable
 from activities.step_log import logged
+from regreen.printable import printable
 
 _HEARTBEAT_SECONDS = 1.0
 _TERMINATION_GRACE_SECONDS = 3.0

@@ -14,12 +14,12 @@ from activities.collected_tests import digest_of, seen_by
 from activities.coverage_report import read_coverage, without
 from activities.heartbeat import heartbeating
 from activities.log_artifact import put_log
-from activities.printable import printable
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Limits, Sandbox, inside, run_sandboxed, with_scratch
 from regreen.contracts.testing import Frame, TestFailure, TestOutcome, TestReport
 from regreen.pipeline_file import TestSection
+from regreen.printable import printable
 
 COVERAGE_FILE = "coverage.json"
 """What the artifact with coverage.py's JSON report is called."""

@@ -12,7 +12,6 @@ from activities.artifact_store import get_bytes, get_file, put_file
 from activities.conventional_commits import Change
 from activities.git import git
 from activities.heartbeat import heartbeating
-from activities.printable import one_line_of
 from activities.release_documents import release_documents
 from activities.release_history import (
     Difference,
@@ -33,6 +32,7 @@ from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.release_plan import PlanRequest, ReleaseChanges, ReleasePlan
 from regreen.errors import UsageError
 from regreen.pipeline_file import ReleaseSection
+from regreen.printable import one_line_of
 from regreen.release_steps import planned_steps
 from regreen.settings import load_settings
 

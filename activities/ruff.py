@@ -18,9 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from temporalio import activity
 
 from activities.artifact_store import put_bytes
-from activities.counted import counted
 from activities.finding import Fingerprints, kept, one_line, worst_first
-from activities.printable import printable
 from activities.process import Completed
 from activities.result_file import read_result
 from activities.sandbox import Mount, Sandbox, inside, require_isolation, run_sandboxed
@@ -29,7 +27,9 @@ from activities.step_reuse import reusable
 from activities.workspace import checked_out, private_folder
 from regreen.contracts.gates import FINDINGS_IN_SCAN, Finding, Scan, Severity
 from regreen.contracts.run import StageRequest
+from regreen.counted import counted
 from regreen.pipeline_file import LintSection
+from regreen.printable import printable
 from regreen.tools.locate import find, version
 
 _CONFIGURATIONS = ("ruff.toml", ".ruff.toml")

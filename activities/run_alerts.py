@@ -18,11 +18,11 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.common import SearchAttributeKey
 
 from activities.artifact_store import open_store
-from activities.counted import counted
 from activities.file_lock import file_lock
 from activities.heartbeat import heartbeating
 from regreen.contracts.announcement import Alert, AlertMetric, Alerts, EndedRun
 from regreen.contracts.base import Contract
+from regreen.counted import counted
 from regreen.settings import Settings, load_settings
 
 FEWEST_RUNS = 5

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from activities.finding import Fingerprints, one_line
-from activities.printable import printable
 from regreen.contracts.gates import Finding, Severity
+from regreen.printable import printable
 
 _SEVERITIES: dict[str, Severity] = {"error": "high", "warning": "medium", "note": "low"}
 _UNDECIDED = frozenset({"open", "review"})

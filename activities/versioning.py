@@ -12,8 +12,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from activities.conventional_commits import Change
-from activities.counted import counted
 from regreen.contracts.artifacts import ArtifactRef
+from regreen.counted import counted
 from regreen.errors import UsageError
 
 _FIRST = Version("0.1.0")

@@ -12,10 +12,10 @@ from activities.artifact_store import get_bytes, local_path
 from activities.audit import find_records
 from activities.audit_chain import entries_of, header_of
 from activities.audit_verification import Evidence, KnownRun, verify_audit
-from activities.printable import one_line_of
 from regreen.contracts.artifacts import ArtifactRef
 from regreen.contracts.audit import AuditRecord, AuditVerification
 from regreen.errors import EXIT_FAILED, EXIT_OK, UsageError
+from regreen.printable import one_line_of
 from regreen.settings import Settings
 from starters import runs
 from starters.console import note, output, print_json

@@ -5,8 +5,8 @@ import sys
 from rich.syntax import Syntax
 
 from activities.artifact_store import get_bytes
-from activities.printable import printable
 from regreen.contracts.run import RunReport
+from regreen.printable import printable
 from starters.console import output
 
 

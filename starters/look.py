@@ -9,10 +9,10 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.local_forge import read_pull_request
-from activities.printable import printable
 from regreen.contracts.checklist import Checklist
 from regreen.contracts.run import RunReport
 from regreen.errors import EXIT_OK
+from regreen.printable import printable
 from regreen.settings import Settings
 from starters import runs
 from starters.console import output, print_json

@@ -10,9 +10,9 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from activities.healing.redaction import REDACTED, redact
-from activities.printable import printable
 from activities.step_log import LAST, LoggedAttempt, attempt_of, folder_of
 from regreen.errors import UnreachableError
+from regreen.printable import printable
 
 # A longer line is shown in pieces, so that no output needs more memory than this.
 _LONGEST_LINE = 64 << 10

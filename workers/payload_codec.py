@@ -23,8 +23,8 @@ from temporalio.converter import (
     PayloadCodec,
 )
 
-from activities.printable import one_line_of
 from regreen.errors import UsageError
+from regreen.printable import one_line_of
 from regreen.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.counted import counted
     from regreen.contracts.announcement import (
         FINAL,
         MOST_REMARKS,
@@ -22,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from regreen.contracts.forge_check import Annotation
     from regreen.contracts.run import RunReport, StageReport
+    from regreen.counted import counted
 
 _GREEN = ("passed", "released", "healed")
 _AMBER = ("started", "waiting", "running", "skipped")

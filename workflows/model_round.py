@@ -13,7 +13,6 @@ from temporalio.exceptions import (
 from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
-    from activities.counted import counted
     from activities.model_prompt import (
         Prompt,
         PromptRequest,
@@ -30,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         ModelRequest,
         ModelTerms,
     )
+    from regreen.counted import counted
     from regreen.roles import Role
     from workflows.calls import call
     from workflows.failures import last_message, one_line

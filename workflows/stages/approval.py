@@ -6,13 +6,13 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.printable import one_line_of
     from activities.pull_request import comment_on_pull_request, decide_pull_request
     from activities.waivers import moment
     from regreen.contracts.gates import GateVerdict
     from regreen.contracts.healing import FailedPatch
     from regreen.contracts.pull_request import PullRequestDecision
     from regreen.contracts.run import Review, StageReport
+    from regreen.printable import one_line_of
     from regreen.roles import Role
     from workflows.calls import PATIENT, call
     from workflows.line import Line
