@@ -18,7 +18,7 @@ FILES = {
         "        time.sleep(0.5)\n"
         "    assert total([1]) == 1\n"
     ),
-    "regreen.yaml": "security: null\npackage: null\nunit:\n  arguments: [-s]\n",
+    "regreen.yaml": "lint: null\nsecurity: null\npackage: null\nunit:\n  arguments: [-s]\n",
 }
 ITEMS = [f"item {n}" for n in range(COUNT)]
 

@@ -38,6 +38,7 @@ def test_a_retry_takes_over_what_has_not_changed(hosted: Program, tmp_path: Path
     assert (again.code, again.document["state"]) == (0, "passed"), again.errors
     taken = reused(again.document)
     assert [name.partition(" ")[0] for name in taken.pop("security")] == ["gitleaks", "bandit"]
+    assert [name.partition(" ")[0] for name in taken.pop("lint")] == ["ruff"]
     assert taken == {"build": ["build"], "package": ["uv", "package"]}
     assert f"reused from the run of {commit[:12]}" in stage(again.document, "build")["summary"]
     packages = [
